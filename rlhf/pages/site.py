@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ from labeling.page import actions, page
 from labeling.queue.group_commit import GroupCommit
 from labeling.rating import page as rating
 from labeling.texts.reader import writing_in
-from labeling.texts.translate import FALLBACK, TEXTS, say
+from labeling.texts.translate import FALLBACK, say
 from labeling.writing import page as writing
 from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
@@ -100,35 +101,52 @@ def compose_site(
 
 
 def mount_research(app: fastapi.FastAPI, store: Store, presence: Presence) -> gr.Blocks:
-    """Build and mount the researcher's pages once per language, since a component keeps its labels.
+    """Mount the researcher's pages in every language and return those in English.
 
-    Return those in English; the others have the same components and handlers.
+    A component keeps its labels, so each language has pages of its own, with the same components and handlers.
     """
-    built, mounted = {}, {}
-    for language in TEXTS:
+
+    def build(language: str, parent: fastapi.FastAPI) -> gr.Blocks:
         with writing_in(language):
-            built[language] = train.build(store, presence)
+            blocks = train.build(store, presence)
             head = theme.head(train.PAGES)
-        mount(app, store, built[language], "/train", roles=("researcher",), theme=theme.theme(), head=head)
-        mounted[language] = app.router.routes.pop().app  # type: ignore[attr-defined]  # the framework mounts at the end
-    app.mount("/train", ByLanguage(mounted))
-    return built[FALLBACK]
+            mount(parent, store, blocks, "/train", roles=("researcher",), theme=theme.theme(), head=head)
+        return blocks
+
+    english = build(FALLBACK, app)
+    app.mount("/train", ByLanguage(app.router.routes.pop().app, build))  # type: ignore[attr-defined]  # the last is ours
+    return english
 
 
 class ByLanguage:
     """The same pages in several languages at one address: each request gets those in its reader's language.
 
+    Pages in another language than English are built when somebody first asks for them, which takes 0.7 s.
     The framework compresses its scripts only; the page itself is eight times smaller compressed.
     """
 
-    def __init__(self, apps: Mapping[str, gr.routes.App]) -> None:
-        self.apps = {language: GZipMiddleware(app, COMPRESSED) for language, app in apps.items()}
-        first: gr.routes.App = next(iter(apps.values()))
-        self.routes, self.get_blocks = first.routes, first.get_blocks  # those of all are alike
+    def __init__(self, english: gr.routes.App, build: Callable[[str, fastapi.FastAPI], gr.Blocks]) -> None:
+        self._apps = {FALLBACK: GZipMiddleware(english, COMPRESSED)}
+        self._build, self._building = build, asyncio.Lock()
+        self.routes, self.get_blocks = english.routes, english.get_blocks  # those of all languages are alike
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        await self.apps[detect_language(Request(scope))](scope, receive, send)
+        language = detect_language(Request(scope))
+        if language not in self._apps:
+            async with self._building:
+                if language not in self._apps:
+                    self._apps[language] = await self._start(language)
+        await self._apps[language](scope, receive, send)
+
+    async def _start(self, language: str) -> GZipMiddleware:
+        """Build pages in a thread, since labelers are served meanwhile. The server's own start is over by now."""
+        parent = fastapi.FastAPI()
+        parent.add_middleware(CORSMiddleware, allow_origins=[])
+        blocks = await asyncio.to_thread(self._build, language, parent)
+        blocks.run_startup_events()
+        await blocks.run_extra_startup_events()
+        return GZipMiddleware(parent.router.routes[-1].app, COMPRESSED)  # type: ignore[attr-defined]
 
 
 def observe(gate: Gate, routes: Sequence[BaseRoute], observers: Sequence[Observer]) -> Gate | ObservedRequests:
