@@ -61,11 +61,14 @@ def scatter_tokens(flat: Tensor, mask: Tensor) -> Tensor:
 class ActorCritic(nn.Module):
     """The active role of a base, and a linear value head on its last hidden state or on that of the role `critic`.
 
-    The head starts at 0. The module never enters train mode: dropout would make the ratio of new to old differ from 1.
+    The head starts at 0; without `values` there is no critic, and it stays there. The module never enters train mode:
+    dropout would make the ratio of new to old differ from 1.
     Raises BadInput for a base whose logits differ from those of `Base.logits`.
     """
 
-    def __init__(self, base: Base, temperature: float, bf16: bool, critic: str | None = None) -> None:
+    def __init__(
+        self, base: Base, temperature: float, bf16: bool, critic: str | None = None, *, values: bool = True
+    ) -> None:
         super().__init__()
         base.check_logits()
         self.base, self.temperature, self.bf16, self.critic = base, temperature, bf16, critic
@@ -75,6 +78,7 @@ class ActorCritic(nn.Module):
         self.value_head = nn.Linear(base.hidden_size, 1, device=base.device)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
+        self.value_head.requires_grad_(values)
         self.eval()
 
     def train(self, mode: bool = True) -> ActorCritic:
@@ -107,7 +111,7 @@ class ActorCritic(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return log-probabilities, values and, if no gradient is recorded, entropies of the answer tokens.
 
-        Each is (N,) float32. Without `with_values` the critic's own pass is skipped and values are 0.
+        Each is (N,) float32. Without a critic or `with_values` its own pass is skipped and values are 0.
         """
         states = self._states(ids, mask, texts)[rows, columns]
         with torch.autocast(states.device.type, enabled=False):
@@ -119,7 +123,7 @@ class ActorCritic(nn.Module):
                 self.banned,
                 with_entropies=not torch.is_grad_enabled(),
             )
-        if not with_values:
+        if not (with_values and self.value_head.weight.requires_grad):
             return action_logps, torch.zeros_like(action_logps), entropies
         if self.critic is not None:
             with self.base.role(self.critic):

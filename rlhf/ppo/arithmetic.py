@@ -59,6 +59,18 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
     return advantages, advantages + values
 
 
+def group_advantages(rewards: Tensor, mask: Tensor, size: int) -> Tensor:
+    """Return advantages (B, T) without a critic: an answer's reward less the mean of the others to its prompt.
+
+    `rewards` (B, T) are summed over an answer's tokens, which all get its advantage. Each `size` rows in a row are the
+    answers to one prompt. The mean of the *other* answers leaves the gradient unbiased (Kool et al. 2019, "Buy 4
+    REINFORCE Samples, Get a Baseline for Free!"; Ahmadian et al. 2024, arXiv 2402.14740).
+    """
+    totals = _real(rewards, mask).sum(1).view(-1, size)
+    advantages = (totals - totals.mean(1, keepdim=True)) * size / (size - 1)
+    return _real(advantages.view(-1, 1).expand(mask.shape), mask)
+
+
 def clipped_scores(scores: Tensor, limit: float | None) -> Tensor:
     """Clip scores (B,) to +-`limit`; None leaves them as they are."""
     return scores if limit is None else scores.clamp(-limit, limit)

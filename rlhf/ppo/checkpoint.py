@@ -100,7 +100,7 @@ def load_adapter(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
 
 def run_identity(args: PPOConfig, base: Base, guard: bool) -> Identity:
     """Return the settings and fingerprints that a checkpoint must share with the run that resumes from it."""
-    names = ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs", "critic")
+    names = ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs", "answers_per_prompt", "critic")
     sizes: Identity = {name: getattr(args, name) for name in names}
     return sizes | {"guard": guard} | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
 

@@ -14,13 +14,22 @@ from transformers.trainer_utils import IntervalStrategy
 from data.errors import BadInput
 from rlhf.ppo.arithmetic import adapt_kl_coefficient
 
+NO_CRITIC = "none"
+"""What `critic` is resolved to if the estimator needs none."""
 AT_LEAST = {
     "learning_rate": 0,
     "per_device_train_batch_size": 1,
     "gradient_accumulation_steps": 1,
     "rollout_batch_size": 1,
 }
-AT_LEAST |= {"num_ppo_epochs": 1, "max_new_tokens": 1, "missing_eos_penalty": 0, "length_penalty": 0, "length_free": 0}
+AT_LEAST |= {
+    "group_size": 2,
+    "num_ppo_epochs": 1,
+    "max_new_tokens": 1,
+    "missing_eos_penalty": 0,
+    "length_penalty": 0,
+    "length_free": 0,
+}
 AT_LEAST |= {"kl_coef": 0, "gamma": 0, "lam": 0, "vf_coef": 0, "eval_updates": 1, "save_updates": 1}
 ABOVE = {"temperature": 0, "reward_clip": 0, "kl_target": 0, "kl_horizon": 0, "kl_budget": 0, "cliprange": 0}
 ABOVE |= {"cliprange_value": 0, "importance_cap": 0, "dual_clip": 1, "target_kl": 0}
@@ -93,6 +102,12 @@ class PPOConfig(TrainingArguments):
         "auto: reward if the reward is a reward model on the policy's base, else joint.",
         choices=("auto", "joint", "adapter", "reward"),
     )
+    estimator: str = _setting(
+        "gae",
+        "gae: advantages by a critic. group: several answers to each prompt, compared with each other; no critic.",
+        choices=("gae", "group"),
+    )
+    group_size: int = _setting(8, "Answers to each prompt of a rollout if the estimator is group.")
     gamma: float = _setting(1.0, "Discount.")
     lam: float = _setting(0.95, "GAE's lambda.")
     whiten_rewards: bool = _setting(False, "Scale the rewards of a rollout's tokens to variance 1, their mean kept.")
@@ -140,6 +155,12 @@ class PPOConfig(TrainingArguments):
                 "Leave top_p at 1.0; lower temperature for safer answers",
                 field="top_p",
             )
+        if self.rollout_batch_size % self.answers_per_prompt:
+            raise BadInput(
+                f"a rollout of {self.rollout_batch_size} answers does not divide into groups of {self.group_size}",
+                "Change rollout_batch_size or group_size",
+                field="group_size",
+            )
         if self.rollout_batch_size % self.minibatch_size:
             raise BadInput(
                 f"a rollout of {self.rollout_batch_size} answers does not divide into minibatches of "
@@ -182,6 +203,11 @@ class PPOConfig(TrainingArguments):
         return max(self.kl_coef, adapted)
 
     @property
+    def answers_per_prompt(self) -> int:
+        """Answers to each prompt of a rollout."""
+        return self.group_size if self.estimator == "group" else 1
+
+    @property
     def minibatch_size(self) -> int:
         """Answers that one optimizer step sees, in all processes together."""
         return self.per_device_train_batch_size * self.gradient_accumulation_steps * self.world_size
@@ -198,7 +224,7 @@ class PPOConfig(TrainingArguments):
         """
         if self.max_steps > 0:
             return -(-self.max_steps // self.steps_per_update)
-        return max(1, int(self.num_train_epochs * prompts / self.rollout_batch_size))
+        return max(1, int(self.num_train_epochs * prompts * self.answers_per_prompt / self.rollout_batch_size))
 
 
 _OWN = PPOConfig.__annotations__.keys() - {setting.name for setting in fields(TrainingArguments)}

@@ -21,6 +21,7 @@ from reward.base.frozen_base import Base
 from reward.model import RewardModel
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.ppo.actor_critic import ActorCritic
+from rlhf.ppo.config import NO_CRITIC
 from rlhf.ppo.reward_shaping import Scorer
 
 POLICY, REFERENCE, VALUE = "policy", "reference", "value"
@@ -51,11 +52,11 @@ def resolve_critic(kind: str, reward: Rewarder | RewardFunction, base: Base) -> 
 
 
 def add_critic(base: Base, kind: str, reward: Rewarder | RewardFunction) -> str | None:
-    """Add the adapter of a critic of that kind; return its role, None for a joint critic.
+    """Add the adapter of a critic of that kind; return its role, None for a joint critic or none.
 
     Raises BadInput for the kind reward if the reward is not a reward model on this base.
     """
-    if kind == "joint":
+    if kind in ("joint", NO_CRITIC):
         return None
     role = POLICY if kind == "adapter" else cast(str, shared_reward_model(reward, base).members[0].role)
     base.add_adapter(VALUE, config=copy.deepcopy(cast(LoraConfig, base.model.peft_config[role])), trainable=True)

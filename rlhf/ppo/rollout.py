@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from reward.base.memory import reading_passes
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import ActorCritic, answer_batch, answer_mask, scatter_tokens
-from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.config import NO_CRITIC, PPOConfig
 from rlhf.sampling.sampler import Rollout
 
 AGREEMENT = 1e-4
@@ -85,8 +85,13 @@ def permutation(seed: int, key: int, purpose: int, number: int, count: int) -> n
     return np.random.Generator(np.random.Philox(key=[seed, key], counter=[0, number, 0, purpose])).permutation(count)
 
 
-def choose_prompt_rows(seed: int, update: int, size: int, count: int) -> list[int]:
-    """Return the rows, of `count` prompts, that an update answers: pass after pass, each with its own shuffle."""
+def choose_prompt_rows(seed: int, update: int, size: int, count: int, group: int = 1) -> list[int]:
+    """Return the rows, of `count` prompts, that an update of `size` answers works on, each row `group` times in a row.
+
+    Pass after pass over the prompts, each with its own shuffle.
+    """
+    if group > 1:
+        return [row for row in choose_prompt_rows(seed, update, size // group, count) for _ in range(group)]
     places = range(update * size, (update + 1) * size)
     passes = {place // count: None for place in places}
     orders = {number: permutation(seed, 0, PROMPTS, number, count) for number in passes}
@@ -182,6 +187,14 @@ def rollout_metrics(rollout: ScoredRollout, estimator: str = "k1") -> dict[str, 
     }
 
 
+def critic_metrics(experience: Experience, args: PPOConfig) -> dict[str, float]:
+    """Return the share of the returns' variance that the critic explains; nothing without a critic."""
+    if args.critic == NO_CRITIC:
+        return {}
+    explained = arithmetic.explained_variance(experience.old_values, experience.returns, experience.mask)
+    return {"explained_variance": explained.item()}
+
+
 def agreement_metrics(rollout: ScoredRollout) -> dict[str, float]:
     """Return mean and maximum of |sampler - trainer log-probabilities|, and the share of tokens not NEAR_ONE."""
     differences = rollout.old.logps - rollout.sampler_logps
@@ -212,9 +225,12 @@ def kl_per_token(rollout: ScoredRollout, estimator: str) -> Tensor:
 
 
 def make_experience(rollout: ScoredRollout, rewards: Tensor, args: PPOConfig) -> Experience:
-    """Compute returns and advantages by GAE over answer tokens, then whiten the advantages over the rollout."""
+    """Compute advantages by the estimator, then whiten them over the rollout. Returns are the critic's targets."""
     rewards = arithmetic.whiten(rewards, rollout.mask, center=False) if args.whiten_rewards else rewards
-    advantages, returns = arithmetic.gae(rewards, rollout.old.values, rollout.mask, args.gamma, args.lam)
+    if args.estimator == "group":
+        advantages = returns = arithmetic.group_advantages(rewards, rollout.mask, args.group_size)
+    else:
+        advantages, returns = arithmetic.gae(rewards, rollout.old.values, rollout.mask, args.gamma, args.lam)
     advantages = arithmetic.whiten(advantages, rollout.mask) if args.whiten_advantages else advantages
     return Experience(
         rollout.prompts,

@@ -38,6 +38,8 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
     last_prompt: LastPrompt = 0
     kl_budget: float = option(6.0, unit="nats_per_answer", min=0.01, max=1e3)
     kl_coef: float = option(0.05, min=0.0, max=1e3)
+    estimator: Literal["gae", "group"] = "gae"
+    group_size: int = option(8, unit="completions", min=2)
     critic: Literal["auto", "joint", "adapter", "reward"] = "auto"
     minibatch: int = option(32, unit="completions", min=1)
     batch_size: int = option(128, unit="completions", min=1)

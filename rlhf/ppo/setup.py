@@ -20,7 +20,7 @@ from reward.protocol import Rewarder, RewardFunction
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.checkpoint import PPOState
 from rlhf.ppo.collector import RolloutCollector
-from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.config import NO_CRITIC, PPOConfig
 from rlhf.ppo.guard import Guard
 from rlhf.ppo.prompt_rows import PromptRow, encode_prompts
 from rlhf.ppo.reward_shaping import Scorer
@@ -88,11 +88,11 @@ def build(
     fixed_count = min(args.rollout_batch_size, len(prompts))
     fixed_rows = list(eval_dataset or (train_dataset[row] for row in range(fixed_count)))
     fixed_prompts = encode_prompts(base, fixed_rows, "eval_dataset")
-    critic = resolve_critic(args.critic, reward, base)
+    critic = NO_CRITIC if args.estimator == "group" else resolve_critic(args.critic, reward, base)
     args = args.resolve(len(prompts), bool(eval_dataset), critic)
     if args.bf16:
         choose_cpu_attention(base.causal, max(map(len, prompts + fixed_prompts)) + args.max_new_tokens)
-    actor = ActorCritic(base, args.temperature, args.bf16, add_critic(base, critic, reward))
+    actor = ActorCritic(base, args.temperature, args.bf16, add_critic(base, critic, reward), values=critic != NO_CRITIC)
     collector = RolloutCollector(actor, reference, scorer, args)
     state = PPOState(args.kl_coef, scorer.unit, None if observer is None else observer.state)
     validation = Validation(collector, fixed_rows, fixed_prompts, observer, state)

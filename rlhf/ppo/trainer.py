@@ -22,7 +22,6 @@ from reward.base.frozen_base import Base
 from reward.base.machine import LARGE_BASE, keep_freed_memory
 from reward.protocol import Rewarder, RewardFunction
 from rlhf.common.atomic_checkpoints import DraftingTrainer
-from rlhf.ppo import arithmetic
 from rlhf.ppo.checkpoint import BestPolicy, Identity, load_adapter, load_state, run_identity, save_state
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.out_of_memory import explain_out_of_memory
@@ -32,6 +31,7 @@ from rlhf.ppo.rollout import (
     ScoredRollout,
     agreement_metrics,
     choose_prompt_rows,
+    critic_metrics,
     make_experience,
     minibatch_plan,
     penalized_rewards,
@@ -150,11 +150,8 @@ class PPOTrainer(DraftingTrainer):
         rewards = penalized_rewards(rollout, self.args, state.kl_coef)
         self._experience = make_experience(rollout, rewards, self.args)
         self._plan = minibatch_plan(self.args, update, rollout.lengths)
-        explained = arithmetic.explained_variance(
-            self._experience.old_values, self._experience.returns, rollout.mask
-        ).item()
         self._metrics = rollout_metrics(rollout, self.args.kl_estimator) | agreement_metrics(rollout)
-        self._metrics |= {"update": update, "kl_coef": state.kl_coef, "explained_variance": explained}
+        self._metrics |= {"update": update, "kl_coef": state.kl_coef} | critic_metrics(self._experience, self.args)
         self._metrics["rollout_seconds"] = time.perf_counter() - self._started
         if not self.eval_dataset and update > 0:
             self.validation.consider(update, self._metrics["reward"], self._metrics["kl"])
@@ -163,7 +160,10 @@ class PPOTrainer(DraftingTrainer):
         state.kl_coef = self.args.next_kl_coef(state.kl_coef, self._metrics["kl"])
 
     def _collect(self, update: int) -> ScoredRollout:
-        rows = choose_prompt_rows(self.args.seed, update, self.args.rollout_batch_size, len(self.prompts))
+        args = self.args
+        rows = choose_prompt_rows(
+            args.seed, update, args.rollout_batch_size, len(self.prompts), args.answers_per_prompt
+        )
         return self.collector.collect(
             [self.train_rows[row] for row in rows], [self.prompts[row] for row in rows], update
         )

@@ -11,20 +11,22 @@ from reward.base.frozen_base import Base
 from rlhf.common import distributed
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import answer_batch, scatter_tokens
-from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.config import NO_CRITIC, PPOConfig
 from rlhf.ppo.rollout import Experience
 
 
 def compute_losses(model: nn.Module, base: Base, data: Experience, args: PPOConfig) -> tuple[Tensor, arithmetic.Stats]:
     """Return policy loss + vf_coef x value loss, a mean over the tokens of `data`, and statistics.
 
-    `model` is an ActorCritic, wrapped for several processes or not.
+    Without a critic it is the policy loss alone. `model` is an ActorCritic, wrapped for several processes or not.
     """
     logps, values, _ = model(*answer_batch(base, data.prompts, data.answers))
     logps, values = scatter_tokens(logps, data.mask), scatter_tokens(values, data.mask)
     policy_loss, policy_stats = arithmetic.policy_loss(
         logps, data.old_logps, data.advantages, data.mask, args.cliprange, args.dual_clip, data.weights
     )
+    if args.critic == NO_CRITIC:
+        return policy_loss, policy_stats | {"policy_loss": policy_loss.detach()}
     value_loss, value_stats = arithmetic.value_loss(
         values, data.old_values, data.returns, data.mask, args.cliprange_value
     )

@@ -79,7 +79,8 @@ def _ppo(settings: Settings, lengths: Lengths) -> Workload:
     tokens = lengths.prompt + settings.max_new_tokens
     rows = settings.per_device_batch_size or min(PPO_PASS, settings.minibatch)
     decoding = Phase("decoding", settings.batch_size, tokens, lengths.prompt, divided=True)
-    trained = 1 if settings.critic == "joint" else 2  # a critic of its own makes a second pass
+    alone = settings.critic == "joint" or settings.estimator == "group"
+    trained = 1 if alone else 2  # a critic of its own makes a second pass
     training = Phase("training", rows, tokens, passes=trained, divided=not settings.per_device_batch_size)
     work = _trained(settings, training, decoding, adapters=4)
     return replace(work, trained=trained)

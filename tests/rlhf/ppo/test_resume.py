@@ -69,8 +69,8 @@ def assert_same_end(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"evaluate": False}, {"critic": "adapter"}],
-    ids=["evaluated", "not evaluated", "critic with an adapter of its own"],
+    [{}, {"evaluate": False}, {"critic": "adapter"}, {"estimator": "group", "group_size": 4}],
+    ids=["evaluated", "not evaluated", "critic with an adapter of its own", "groups without a critic"],
 )
 def test_check_36_a_run_stopped_after_any_update_and_resumed_is_one_that_was_never_stopped(start, tmp_path, options):
     options = options | {"save_total_limit": None}
