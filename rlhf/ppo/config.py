@@ -22,14 +22,8 @@ AT_LEAST = {
     "gradient_accumulation_steps": 1,
     "rollout_batch_size": 1,
 }
-AT_LEAST |= {
-    "group_size": 2,
-    "num_ppo_epochs": 1,
-    "max_new_tokens": 1,
-    "missing_eos_penalty": 0,
-    "length_penalty": 0,
-    "length_free": 0,
-}
+AT_LEAST |= {"group_size": 2, "num_ppo_epochs": 1, "max_new_tokens": 1}
+AT_LEAST |= {"missing_eos_penalty": 0, "length_penalty": 0, "length_free": 0}
 AT_LEAST |= {"kl_coef": 0, "gamma": 0, "lam": 0, "vf_coef": 0, "eval_updates": 1, "save_updates": 1}
 ABOVE = {"temperature": 0, "reward_clip": 0, "kl_target": 0, "kl_horizon": 0, "kl_budget": 0, "cliprange": 0}
 ABOVE |= {"cliprange_value": 0, "importance_cap": 0, "dual_clip": 1, "target_kl": 0}
