@@ -15,6 +15,8 @@ from data.errors import BadInput
 from reward.base.frozen_base import Base
 
 ABOUT = "reward.json"
+LORA, HEADS = "lora", "heads"
+"""What a reward model consists of."""
 MERGED = "."
 """The base of a reward model whose adapter was merged: the folder itself."""
 PACKED = "./base"
@@ -26,8 +28,8 @@ class About:
     """The content of reward.json: `base` names the base model, `fingerprint` holds the hashes that must not change.
 
     `members` is the number of reward models in the folder, 1 unless it is an ensemble. `cut_points` are the limits
-    between a tie and the grades of preference in log-odds, if they were learned. `TemplateOptions` explains the
-    template's fields.
+    between a tie and the grades of preference in log-odds, if they were learned. `method` says what was trained: LoRA
+    adapters, or heads on the bare base. `TemplateOptions` explains the template's fields.
     """
 
     base: str
@@ -39,6 +41,7 @@ class About:
     scale: float = 1.0
     members: int = 1
     cut_points: Sequence[float] = ()
+    method: str = LORA
 
 
 def reference_units(reference: torch.Tensor) -> tuple[float, float]:

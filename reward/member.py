@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Members of a reward model: an adapter and a head each, in a PEFT folder of their own."""
+"""Members of a reward model: an adapter and a head each in a PEFT folder of their own, or heads on the bare base."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,18 @@ from safetensors.torch import load_file, save_file
 from reward.about import read_about
 from reward.base.adapters import HEAD, read_adapter
 from reward.base.frozen_base import Base
+from reward.heads.features import read_features
 
 HEAD_FILE = "reward_head.safetensors"
+HEADS_FILE = "heads.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """The adapter `role` on the shared base and a vector `head` (D,) whose product with a hidden state is a raw score.
 
-    `role` is None if the adapter was merged into a base of its own.
+    `role` is None if the adapter was merged into a base of its own, and if `pooled`: then the head (F,) reads the
+    features of `reward.heads.features`, which hold more than the hidden state at the end.
     `offset` and `scale` bring raw scores to mean 0 and deviation 1 on the reference samples before members are
     averaged. `cut_points` are the limits between the grades of preference, in log-odds, if they were learned.
     """
@@ -31,13 +35,24 @@ class Member:
     offset: float = 0.0
     scale: float = 1.0
     cut_points: tuple[float, ...] = ()
+    pooled: bool = False
 
-    def read_scores(self, base: Base, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the raw scores (B,) of padded rows (B, T), float32 on the CPU, read at each row's last token."""
+    @property
+    def reads(self) -> tuple[str | None, bool]:
+        """What the head reads. Members that read the same share a forward pass."""
+        return self.role, self.pooled
+
+    def read_states(self, base: Base, ids: torch.Tensor, mask: torch.Tensor, starts: Sequence[int]) -> torch.Tensor:
+        """Return in float32 what the head reads of right-padded rows (B, T), whose answers begin at `starts`.
+
+        These are the hidden states (B, D) at each row's last token, or the features (B, F).
+        """
+        if self.pooled:
+            return read_features(base, ids, mask, starts)
         with base.role(self.role):
             hidden = base.hidden(ids, mask, right_padded=True)
         last = mask.sum(dim=1) - 1
-        return (hidden[torch.arange(len(ids), device=hidden.device), last].float() @ self.head).cpu()
+        return hidden[torch.arange(len(ids), device=hidden.device), last].float()
 
 
 def member_folder(path: str | Path, number: int) -> Path:
@@ -64,6 +79,26 @@ def load_members(base: Base, path: Path, count: int) -> list[Member]:
         role, head = _load(base, folder, f"reward:{path.name}#{number}")
         members.append(Member(role, head, about.offset, about.scale, tuple(about.cut_points)))
     return members
+
+
+def load_heads(path: Path, count: int) -> list[Member]:
+    """Load heads on the bare base. A single one keeps offset 0 and scale 1, because nothing is averaged."""
+    tensors = load_file(path / HEADS_FILE)
+    units = zip(tensors["offsets"].tolist(), tensors["scales"].tolist(), strict=True) if count > 1 else [(0.0, 1.0)]
+    return [
+        Member(None, head, offset, scale, pooled=True)
+        for head, (offset, scale) in zip(tensors["heads"], units, strict=True)
+    ]
+
+
+def save_heads(members: Sequence[Member], path: str | Path) -> None:
+    """Write heads on the bare base: heads (K, F), offsets (K,) and scales (K,) in one file."""
+    tensors = {
+        "heads": torch.stack([member.head.cpu() for member in members]),
+        "offsets": torch.tensor([member.offset for member in members], dtype=torch.float64),
+        "scales": torch.tensor([member.scale for member in members], dtype=torch.float64),
+    }
+    save_file(tensors, Path(path) / HEADS_FILE, metadata={"format": "pt"})
 
 
 def save_head(path: Path, head: torch.Tensor) -> None:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reward models: one or more members (a LoRA adapter and a score head each) on the shared base.
+"""Reward models: one or more members on the shared base, each a LoRA adapter with a score head, or a head alone.
 
 A head reads the score at the last token. Every scored answer ends in an end token, as in training. Scores are
 (raw - offset) / scale; a model that was never calibrated has offset 0 and scale 1. All members share one base, so each
 row is encoded and padded once.
 
 Folder: a PEFT adapter of a sequence-classification model, the tokenizer, and `reward.json` (base, fingerprint,
-offset, scale). The folder of an ensemble holds `member-0`, `member-1`, ... with an adapter and a `reward.json` each.
-A merged reward model is a causal LM with the adapter in its weights, and the head in a file beside it.
+offset, scale). Heads on the bare base stand in `heads.safetensors` instead. The folder of an ensemble of adapters holds
+`member-0`, `member-1`, ... with an adapter and a `reward.json` each. A merged reward model is a causal LM with the
+adapter in its weights, and the head in a file beside it.
 
 Units: Bradley-Terry fixes a score up to a constant, and its spread shows how confident a member is. The mean over
 several members therefore first standardises each member by its offset and scale on the reference samples. That mean
@@ -18,17 +19,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import torch
 
 from data.errors import BadInput
-from reward.about import MERGED, PACKED, About, check_fingerprint, read_about, reference_units, save_about, write_about
+from reward.about import (
+    HEADS,
+    MERGED,
+    PACKED,
+    About,
+    check_fingerprint,
+    read_about,
+    reference_units,
+    save_about,
+    write_about,
+)
 from reward.base.frozen_base import Base
 from reward.base.memory import reading_passes
 from reward.base.placement import Placement
 from reward.base.text.template_options import TemplateOptions
-from reward.member import Member, load_alone, load_members, member_folder, save_member
+from reward.member import Member, load_alone, load_heads, load_members, member_folder, save_heads, save_member
 
 Prompts = Sequence[str | Sequence[dict[str, str]]]
 Ids = Sequence[Sequence[int]]
@@ -57,6 +69,8 @@ class RewardModel:
             options = TemplateOptions(about.chat_template, about.template_kwargs, about.template_date)
             base = Base.load(source, placement=placement, **options.keywords())
         check_fingerprint(path.name, about, base)
+        if about.method == HEADS:
+            return cls(base, load_heads(path, about.members), about)
         members = [load_alone(base, path)] if about.members == 1 else load_members(base, path, about.members)
         return cls(base, members, about)
 
@@ -115,7 +129,10 @@ class RewardModel:
 
     def save(self, path: str | Path) -> None:
         """Write the folder that `load` reads."""
-        if len(self.members) == 1:
+        if self.about.method == HEADS:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            save_heads(self.members, path)
+        elif len(self.members) == 1:
             save_member(self.base, self.members[0], path)
         else:
             for number, member in enumerate(self.members):
@@ -139,8 +156,12 @@ class RewardModel:
         rows = _ended_rows(self.base, prompt_ids, completion_ids)
         scores = torch.empty(len(self.members), len(rows))
         for numbers, ids, mask in _batches(self.base, rows):
-            for index, member in enumerate(self.members):
-                scores[index, numbers] = member.read_scores(self.base, ids, mask)
+            starts = [len(prompt_ids[number]) for number in numbers]
+            for _, group in groupby(enumerate(self.members), key=lambda numbered: numbered[1].reads):
+                indices, members = zip(*group, strict=True)
+                states = members[0].read_states(self.base, ids, mask, starts)
+                heads = torch.stack([member.head for member in members])
+                scores[torch.tensor(indices)[:, None], torch.tensor(numbers)] = (states @ heads.T).T.cpu()
         return scores
 
 

@@ -19,7 +19,8 @@ class RewardSettings(LoraSettings, TrainerSettings, PlacementSettings):
         main=True,
     )
     from_: str = option("", main=True)
-    epochs: int = option(1, unit="epochs", main=True, min=1, max=100)
+    method: Literal["auto", "heads", "lora"] = option("auto", main=True)
+    epochs: int = option(0, unit="epochs", min=0, max=100)
     learning_rate: LearningRate = option(1e-3, main=True)
     seed: Seed = option(0, main=True)
     snapshot: str = ""

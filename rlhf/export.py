@@ -25,7 +25,7 @@ from data.errors import BadInput
 from data.formats.writing import atomic_folder
 from data.records import RewardModel as RewardRecord
 from data.store import Store
-from reward.about import MERGED, PACKED, About, read_about, write_about
+from reward.about import HEADS, MERGED, PACKED, About, read_about, write_about
 from reward.base.adapters import HEAD, read_adapter
 from reward.base.architecture import find_trunk
 from reward.base.frozen_base import Base
@@ -33,7 +33,7 @@ from reward.base.loading import load_causal, load_tokenizer
 from reward.base.placement import Placement
 from reward.base.text.encoding import PLAIN_TEMPLATE
 from reward.base.text.template_options import TemplateOptions
-from reward.member import member_folder, save_head
+from reward.member import HEADS_FILE, member_folder, save_head
 from reward.model import RewardModel
 from reward.training.classifier import scoring_pad
 from rlhf.model_card import Export, write_card
@@ -85,12 +85,15 @@ def export_reward_model(
 
     Its logit is the raw score at the answer's end token; reward.json holds offset and scale. An ensemble becomes a
     folder with an adapter for each member. If transformers has no such class for the base, `note` says so, and a merged
-    model is one that `reward.RewardModel.load` reads. Raises BadInput for an ensemble with `merge`.
+    model is one that `reward.RewardModel.load` reads, and so are heads on the bare base. With `merge` an ensemble and
+    heads raise BadInput.
     """
     record = store.reward_models.get(reward_model_id)
     adapter = store.home / record.adapter
     model = RewardModel.load(adapter, record.base, Placement())  # raises for another base than that of its training
     base, about = model.base, model.about
+    if about.method == HEADS:
+        return _export_heads(store, model, adapter, out, record, merge=merge, force=force)
     if len(model.members) > 1:
         return _export_ensemble(store, model, adapter, out, record, merge=merge, force=force)
     role = model.members[0].role
@@ -165,6 +168,22 @@ def _export_ensemble(
             write_about(target, replace(read_about(source), base=base.reference))
         (part / CARD).write_text(write_card(store, Export(record, base, whole=False)), encoding="utf-8")
     return _export_document(out, record.public, _note(model.base), base.note)
+
+
+def _export_heads(
+    store: Store, model: RewardModel, folder: Path, out: Path, record: RewardRecord, *, merge: bool, force: bool
+) -> dict:
+    if merge:
+        error = f"{record.public} has heads on the bare base and no adapter to merge"
+        raise BadInput(error, "Export it without --merge.", field="merge")
+    with atomic_folder(out, force=force) as part:
+        base = export_base(record.base, part)
+        _save_tokenizer(model.base.tokenizer, part, model.base.template_options)
+        write_about(part, replace(model.about, base=base.reference))
+        shutil.copyfile(folder / HEADS_FILE, part / HEADS_FILE)
+        (part / CARD).write_text(write_card(store, Export(record, base, whole=False)), encoding="utf-8")
+    note = "transformers has no class for heads on hidden states; load the folder by reward.RewardModel.load"
+    return _export_document(out, record.public, note, base.note)
 
 
 def _copy_adapter(adapter: Path, out: Path, base: str, task: str) -> None:

@@ -90,6 +90,7 @@ labeling.projects labeling.commands
 reward.placement_settings reward.training_settings reward.optional_packages reward.model_shape reward.memory_estimate
 reward.prompt_parts reward.labels reward.settings reward.protocol
 reward.base
+reward.heads
 reward.about reward.member reward.model
 reward.report
 reward.training

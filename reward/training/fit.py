@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ from reward.training.packing import Planner
 from reward.training.prompt_groups import PromptGroup, as_dataset, group_by_prompt
 from reward.training.rows import EncodedComparison
 from reward.training.trainer import PreferenceTrainer, collator, trainer_config
+
+SEEN, MOST_PASSES = 1000, 4
+"""A training makes passes until it has seen so many comparisons, but at most so many passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,13 @@ def build_trainer(
     return PreferenceTrainer(
         likelihood=build_likelihood(settings.likelihood, [grade for group in groups for grade in group.grade]),
         model=classifier,
-        args=_arguments(folder, settings, base, groups_per_step(settings.batch_size, groups)),
+        args=_arguments(
+            folder,
+            settings,
+            base,
+            groups=groups_per_step(settings.batch_size, groups),
+            passes=training_passes(settings, len(rows)),
+        ),
         data_collator=collator(Planner.of(trunk_of(classifier), scoring_pad(base), longest)),
         train_dataset=as_dataset(groups),
         processing_class=tokenizer,
@@ -95,19 +105,24 @@ def build_trainer(
     )
 
 
+def training_passes(settings: RewardSettings, comparisons: int) -> int:
+    """Return the passes over the comparisons: as set, or with 0 by their number."""
+    return settings.epochs or min(MOST_PASSES, math.ceil(SEEN / comparisons))
+
+
 def groups_per_step(pairs: int, groups: Sequence[PromptGroup]) -> int:
     """Return how many prompt groups hold `pairs` comparisons on average, at least 1."""
     return max(1, round(pairs * len(groups) / sum(len(group.grade) for group in groups)))
 
 
-def _arguments(folder: Path, settings: RewardSettings, base: Base, groups: int) -> RewardConfig:
-    """Return the trainer's arguments for steps of about so many prompt groups, in passes of equal size."""
-    passes = divide_step(settings.batch_size, settings.per_device_batch_size)["gradient_accumulation_steps"]
-    size = max(1, round(groups / passes))
+def _arguments(folder: Path, settings: RewardSettings, base: Base, *, groups: int, passes: int) -> RewardConfig:
+    """Return the trainer's arguments for so many passes, in steps of about so many groups, cut into equal parts."""
+    parts = divide_step(settings.batch_size, settings.per_device_batch_size)["gradient_accumulation_steps"]
+    size = max(1, round(groups / parts))
     return trainer_config(
         **trainer_arguments(folder, settings, base.device)
-        | {"per_device_train_batch_size": size, "gradient_accumulation_steps": passes},
-        num_train_epochs=settings.epochs,
+        | {"per_device_train_batch_size": size, "gradient_accumulation_steps": parts},
+        num_train_epochs=passes,
         max_steps=settings.max_steps or -1,
         label_smoothing_factor=settings.label_smoothing,
         center_rewards_coefficient=settings.centring or None,

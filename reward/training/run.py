@@ -6,36 +6,32 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from data.errors import BadInput
 from data.records import Policy
-from data.run_context import RunContext, RunResult
+from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
-from data.tables.verdicts import MACHINES
-from data.views.frozen_rows import HeldOutRows, TrainingRows
-from data.views.preferences import PreferenceRow
-from labeling.quality.agreement import measure_agreement
-from reward.about import describe_base, read_about, save_about, write_about
-from reward.base.adapters import write_adapter
+from data.views.frozen_rows import TrainingRows
+from reward.about import HEADS, LORA, describe_base, read_about, save_about
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
 from reward.base.placement import Placement
 from reward.base.text.template_options import TemplateOptions
+from reward.heads.fit import Comparisons, fit_heads
 from reward.member import member_folder
 from reward.model import RewardModel
-from reward.report.build import build_report, highest_reachable
-from reward.report.documents import Agreement
+from reward.report.build import highest_reachable
 from reward.settings import RewardSettings
 from reward.training.callback import Progress
-from reward.training.fit import Fitted, Start, fit
+from reward.training.fit import Fitted, Start, fit, training_passes
+from reward.training.heads import heads_curve, heads_model, read_comparisons
+from reward.training.method import choose_method, save_fitted
 from reward.training.rows import EncodedComparison, RowEncoder, run_rows
-from reward.training.score_test import distinct_answers, score_comparisons, score_labeled
+from reward.training.run_report import report_of
 from reward.training.subsets import Subsets
 from reward.training.trainer import CURVES
 
@@ -64,14 +60,25 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
             field="labels",
         )
     test_rows = encoder.encode(held_out.test)
+    choice = choose_method(context, settings, base, start, train_rows)
     subsets = Subsets(context, base, train_rows)
-    if settings.curve and test_rows:
+    if settings.curve and test_rows and choice.method == LORA:
         subsets.train(partial(_fit_subset, settings, base, start))
-    model = _train(context, settings, base, start, train_rows)
-    report = _report(context, model, encoder, training, held_out, test_rows)
-    if settings.curve and report["accuracy"] is not None:
+    data = None
+    if choice.method == HEADS:
+        data = _read_comparisons(context, base, train_rows)
+        model, trained = _train_heads(context, settings, base, train_rows, data)
+    else:
+        model = _train(context, settings, base, start, train_rows)
+        trained = {"passes": training_passes(settings, len(train_rows))}
+    report = report_of(context, model, encoder, training, held_out, test_rows)
+    if data is not None and report["accuracy"] is not None:
+        prompts = [comparison.row.prompt_id for comparison in train_rows]
+        report["learning_curve"] = heads_curve(base, data, prompts, test_rows, highest_reachable(report))
+    elif settings.curve and report["accuracy"] is not None:
         report["learning_curve"] = subsets.curve(model, test_rows, highest_reachable(report))
     report |= {
+        "method": asdict(choice) | trained,
         "trained_on": len(train_rows),
         "truncated": encoder.truncated,
         "left_out": +encoder.left_out,
@@ -132,6 +139,29 @@ def _train(
     return model
 
 
+def _read_comparisons(context: RunContext, base: Base, rows: TrainingRows[EncodedComparison]) -> Comparisons:
+    """Read the answers as features. Raises Cancelled."""
+
+    def seen(answers: int) -> None:
+        context.progress(answers, max(answers, 2 * len(rows)), "reading answers")
+        if context.cancelled():
+            raise Cancelled
+
+    return read_comparisons(base, list(rows), seen)
+
+
+def _train_heads(
+    context: RunContext, settings: RewardSettings, base: Base, rows: TrainingRows[EncodedComparison], data: Comparisons
+) -> tuple[RewardModel, dict[str, float]]:
+    """Train heads; return their reward model, saved in the run's folder, and the figures of the fit."""
+    prompts = [comparison.row.prompt_id for comparison in rows]
+    fitted = fit_heads(data, prompts, settings.members, settings.seed)
+    model = heads_model(base, fitted)
+    model.calibrate(*_reference(rows))
+    model.save(context.folder / "reward")
+    return model, {"penalty": fitted.penalty, "cross_validated_loss": fitted.held_out_loss}
+
+
 def _train_member(
     context: RunContext,
     settings: RewardSettings,
@@ -148,8 +178,7 @@ def _train_member(
     member_settings = settings.model_copy(update={"seed": (settings.seed + SEEDS_APART * member) % LARGEST_SEED})
     progress = Progress(context, CURVES, "training", member, settings.members)
     fitted = fit(checkpoints, member_settings, base, start, rows, progress)
-    write_adapter(part, fitted.config, fitted.weights)
-    write_about(part, replace(describe_base(base), cut_points=fitted.cut_points))
+    save_fitted(part, base, fitted)
     part.rename(finished)
     shutil.rmtree(checkpoints)
 
@@ -174,58 +203,3 @@ def _reference(rows: TrainingRows[EncodedComparison]) -> tuple[list[list[int]], 
     first = rows.take(range(min(len(rows), REFERENCE_SAMPLES // 2)))
     prompts = [comparison.prompt for comparison in first for _ in range(2)]
     return prompts, [ids for comparison in first for ids in (comparison.a, comparison.b)]
-
-
-def _report(
-    context: RunContext,
-    model: RewardModel,
-    encoder: RowEncoder,
-    training: TrainingRows[PreferenceRow],
-    held_out: HeldOutRows,
-    test: Sequence[EncodedComparison],
-) -> dict[str, Any]:
-    validation = encoder.encode(held_out.validation)
-    rows = [*training, *held_out.validation, *held_out.test]
-    context.progress(1, 1, f"scoring {len(test)} test comparisons")
-    report = build_report(
-        *score_comparisons(context.store, model, encoder, test),
-        agreement_of(context.store, rows),
-        score_labeled(model, validation),
-    )
-    context.progress(1, 1, "done")
-    return report | _member_figures(model, test)
-
-
-def _member_figures(model: RewardModel, test: Sequence[EncodedComparison]) -> dict[str, Any]:
-    """Return the learned cut points, and for an ensemble its size, mean score and mean deviation on test answers."""
-    members = model.members
-    points = [list(member.cut_points) for member in members]
-    figures: dict[str, Any] = {"cut_points": points} if any(points) else {}
-    if len(members) > 1 and test:
-        answers = distinct_answers(test)
-        scores, deviations = model.score_with_deviation(*zip(*answers.values(), strict=True))
-        figures |= {
-            "members": len(members),
-            "mean_score": float(scores.mean()),
-            "mean_deviation": float(deviations.mean()),
-        }
-    return figures
-
-
-def agreement_of(store: Store, rows: Sequence[PreferenceRow]) -> Agreement:
-    """Return the agreement between labelers of one source: the source of the rows whose labelers share most pairs.
-
-    Simulated and AI labelers count only if the run has no other labels. Adjudications have no two labelers.
-    """
-    used = {row.source for row in rows if row.kind != "adjudication"} or {"person"}
-    by_source = {
-        name: measure_agreement(store, name) for name in sorted(used.difference(MACHINES) or used, reverse=True)
-    }
-    source = max(by_source, key=lambda name: by_source[name].units)
-    agreement = by_source[source]
-    return {
-        "rate": agreement.rate,
-        "ci": [agreement.low, agreement.high],
-        "pairs": agreement.pairs,
-        "source": source,
-    }

@@ -136,5 +136,5 @@ def test_reward_json_holds_what_a_reader_needs(tmp_path):
     random_reward(make_tiny_model("llama", tmp_path / "base")).save(tmp_path / "r1")
     about = json.loads((tmp_path / "r1" / "reward.json").read_text())
     template = {"chat_template", "template_kwargs", "template_date"}
-    assert set(about) == {"base", "fingerprint", "offset", "scale", "members", "cut_points"} | template
+    assert set(about) == {"base", "fingerprint", "offset", "scale", "members", "cut_points", "method"} | template
     assert set(about["fingerprint"]) == {"base", "tokenizer", "template"}

@@ -20,7 +20,8 @@ from reward.base.adapters import read_adapter
 from reward.model import RewardModel
 from reward.settings import RewardSettings
 from reward.training.rows import run_rows
-from reward.training.run import agreement_of, run
+from reward.training.run import run
+from reward.training.run_report import agreement_of
 from rlhf.runs.launch import launch
 from tests.support.labeled_notes import BAD, GOOD, context_of, fill
 from tests.support.tiny_model import make_tiny_model

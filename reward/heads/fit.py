@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fit of linear heads to comparisons: Bradley-Terry with an L2 penalty, chosen by cross-validation over prompts.
+
+An ensemble has randomised priors (Osband, Aslanides and Cassirer 2018, arXiv 1806.03335): the penalty pulls each head
+to a random vector of its own instead of to 0. Where there are labels the heads agree; elsewhere they keep their priors,
+so the spread of their scores says what is unknown. The priors have the variance 1 / penalty, by which the penalised fit
+is the mode of the posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+PENALTIES = (30.0, 100.0, 300.0, 1000.0, 3000.0)
+"""The L2 penalties to choose from, for features of deviation 1."""
+FOLDS = 5
+STEPS = 200
+"""Most steps of the optimizer; a fit converges in fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """N comparisons: features (N, F) of both answers, labels (N,) of the first (0.5 is a tie), and weights (N,)."""
+
+    first: Tensor
+    second: Tensor
+    labels: Tensor
+    weights: Tensor
+
+    def take(self, rows: Sequence[int] | Tensor) -> Comparisons:
+        """Return these rows."""
+        return Comparisons(self.first[rows], self.second[rows], self.labels[rows], self.weights[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class FittedHeads:
+    """Heads (K, F), whose product with features is a raw score, the penalty, and the held-out loss in nats."""
+
+    heads: Tensor
+    penalty: float
+    held_out_loss: float
+
+
+def fit_heads(data: Comparisons, prompts: Sequence[int], members: int = 1, seed: int = 0) -> FittedHeads:
+    """Fit `members` heads. Comparisons of one prompt are in one fold; with one prompt alone the largest penalty holds.
+
+    A single head has the prior mean 0.
+    """
+    scale = torch.cat([data.first, data.second]).double().std(dim=0, correction=0) + 1e-6
+    differences = (data.first.double() - data.second.double()) / scale
+    losses = {penalty: _held_out_loss(differences, data, prompts, penalty) for penalty in PENALTIES}
+    penalty = min(reversed(PENALTIES), key=losses.__getitem__)
+    priors = torch.zeros(1, differences.shape[1], dtype=torch.float64)
+    if members > 1:
+        generator = torch.Generator().manual_seed(seed)
+        priors = torch.randn(members, differences.shape[1], generator=generator, dtype=torch.float64) / penalty**0.5
+    heads = minimise(differences, data.labels, data.weights, penalty, priors)
+    return FittedHeads((heads / scale).float(), penalty, losses[penalty])
+
+
+def minimise(differences: Tensor, labels: Tensor, weights: Tensor, penalty: float, priors: Tensor) -> Tensor:
+    """Return the heads (K, F) that minimise loss + penalty / 2 |head - prior|^2, each on its own.
+
+    The loss is the sum over the comparisons of weight x cross-entropy of sigmoid(difference . head) with the label.
+    """
+    heads = priors.clone().requires_grad_()
+    target = labels.double()[:, None].expand(-1, len(priors))
+    optimizer = torch.optim.LBFGS([heads], max_iter=STEPS, tolerance_grad=1e-7, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        nats = binary_cross_entropy_with_logits(differences @ heads.T, target, reduction="none")
+        loss = (weights.double() @ nats).sum() + penalty / 2 * (heads - priors).square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return heads.detach()
+
+
+def comparison_loss(margins: Tensor, labels: Tensor, weights: Tensor) -> float:
+    """Return the weighted mean loss in nats of score differences (N,) as log-odds that the first answer is better."""
+    nats = binary_cross_entropy_with_logits(margins.double(), labels.double(), reduction="none")
+    return float((weights.double() * nats).sum() / weights.double().sum())
+
+
+def _held_out_loss(differences: Tensor, data: Comparisons, prompts: Sequence[int], penalty: float) -> float:
+    """Return the loss of comparisons whose prompts were left out of the fit, over all folds."""
+    numbers = {prompt: number for number, prompt in enumerate(sorted(set(prompts)))}
+    folds = torch.tensor([numbers[prompt] % FOLDS for prompt in prompts])
+    if len(numbers) < 2:
+        return 0.0
+    margins = torch.zeros(len(differences), dtype=torch.float64)
+    prior = torch.zeros(1, differences.shape[1], dtype=torch.float64)
+    for fold in folds.unique():
+        held_out, fitted = folds == fold, folds != fold
+        head = minimise(differences[fitted], data.labels[fitted], data.weights[fitted], penalty, prior)
+        margins[held_out] = differences[held_out] @ head[0]
+    return comparison_loss(margins, data.labels, data.weights)
