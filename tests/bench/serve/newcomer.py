@@ -17,6 +17,8 @@ from tests.support.browsing import chromium, tab
 from tests.support.tiny_home import PASSWORD
 
 SIZE = {"width": 1280, "height": 800}
+PATIENCE = 3_600_000
+"""Most milliseconds of a step: a figure that misses its goal is a figure, and no error."""
 
 
 class Newcomer:
@@ -60,6 +62,7 @@ def newcomer(home: Path) -> dict:
         person.reached("address")
         with chromium() as browser, tab(browser) as page:
             page.set_viewport_size(SIZE)
+            page.set_default_timeout(PATIENCE)
             label(person, page, link)
             first_round(person, page, link.split("/first")[0].rstrip("/"))
     total = {name: sum(step[name] for step in person.steps.values()) for name in ("clicks", "keys")}
