@@ -39,7 +39,7 @@ class Member:
 
     @property
     def reads(self) -> tuple[str | None, bool]:
-        """What the head reads. Members that read the same share a forward pass."""
+        """The role and the kind of states that the head reads. Members that read the same share a forward pass."""
         return self.role, self.pooled
 
     def read_states(self, base: Base, ids: torch.Tensor, mask: torch.Tensor, starts: Sequence[int]) -> torch.Tensor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a reward training trains, by the number of its labels: heads on frozen features, or LoRA in so many passes.
+"""The choice of a reward training by the number of its labels: heads on frozen features, or LoRA.
 
 Few labels cannot move the weights of a base in a useful direction, while a penalised head on its features finds what
 the labels say at once. Many labels teach an adapter what no head on frozen features can express. Between the two the
@@ -38,14 +38,14 @@ ONLY_LORA = (
     *("rank", "lora_alpha", "lora_targets", "first_layer", "dora", "rslora", "lora_dropout"),
     *("likelihood", "label_smoothing", "centring"),
 )
-"""Settings of which heads know nothing."""
+"""Settings that heads do not have."""
 HELD_OUT = 5
 """Every fifth prompt is held out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is trained, why, and the held-out loss of both in nats if they were compared."""
+    """The chosen method, the reason, and the held-out loss of both in nats if they were compared."""
 
     method: str
     reason: str
@@ -61,7 +61,7 @@ def lora_settings(settings: RewardSettings) -> list[str]:
 def choose_method(
     context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
 ) -> Choice:
-    """Return what to train. A resumed run keeps its choice.
+    """Return the choice. A resumed run keeps its choice.
 
     Raises BadInput for heads with settings that only LoRA has, and Cancelled after a checkpoint.
     """

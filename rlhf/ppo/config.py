@@ -143,6 +143,12 @@ class PPOConfig(TrainingArguments):
 
     def _check_combinations(self) -> None:
         """Raise BadInput for settings that cannot work, alone or together."""
+        if self.estimator == "group" and self.critic != "auto":
+            raise BadInput(
+                f"critic={self.critic!r} was given, and the estimator group has no critic",
+                "Give estimator='gae', or leave critic at 'auto'",
+                field="critic",
+            )
         if self.top_p != 1:
             raise BadInput(
                 f"top_p={self.top_p} cannot be trained on: a token cut off by policy or reference has probability 0",
@@ -198,8 +204,8 @@ class PPOConfig(TrainingArguments):
 
     @property
     def answers_per_prompt(self) -> int:
-        """Answers to each prompt of a rollout."""
-        return self.group_size if self.estimator == "group" else 1
+        """Answers to each prompt of a rollout: 1 with a critic, else the group, which is no larger than the rollout."""
+        return min(self.group_size, self.rollout_batch_size) if self.estimator == "group" else 1
 
     @property
     def minibatch_size(self) -> int:

@@ -228,7 +228,7 @@ def make_experience(rollout: ScoredRollout, rewards: Tensor, args: PPOConfig) ->
     """Compute advantages by the estimator, then whiten them over the rollout. Returns are the critic's targets."""
     rewards = arithmetic.whiten(rewards, rollout.mask, center=False) if args.whiten_rewards else rewards
     if args.estimator == "group":
-        advantages = returns = arithmetic.group_advantages(rewards, rollout.mask, args.group_size)
+        advantages = returns = arithmetic.group_advantages(rewards, rollout.mask, args.answers_per_prompt)
     else:
         advantages, returns = arithmetic.gae(rewards, rollout.old.values, rollout.mask, args.gamma, args.lam)
     advantages = arithmetic.whiten(advantages, rollout.mask) if args.whiten_advantages else advantages

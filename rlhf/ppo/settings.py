@@ -38,7 +38,7 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
     last_prompt: LastPrompt = 0
     kl_budget: float = option(6.0, unit="nats_per_answer", min=0.01, max=1e3)
     kl_coef: float = option(0.05, min=0.0, max=1e3)
-    estimator: Literal["gae", "group"] = "gae"
+    estimator: Literal["group", "gae"] = "group"
     group_size: int = option(8, unit="completions", min=2)
     critic: Literal["auto", "joint", "adapter", "reward"] = "auto"
     minibatch: int = option(32, unit="completions", min=1)
@@ -79,13 +79,25 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
 
     @model_validator(mode="after")
     def _check_sizes(self) -> PPOSettings:
-        """Raise BadInput for sizes that do not divide each other, and for a dual clip that would clip every token."""
+        """Raise BadInput for sizes that do not divide each other, a critic that none needs, and too low a dual clip."""
+        if self.estimator == "group" and self.critic != "auto":
+            raise BadInput(
+                f"critic={self.critic} was set, and estimator=group has no critic",
+                "Set estimator=gae, or leave critic at auto.",
+                field="critic",
+            )
         if self.batch_size % self.minibatch:
             below = max(self.minibatch, self.batch_size // self.minibatch * self.minibatch)
             raise BadInput(
                 f"batch_size={self.batch_size} is not a multiple of minibatch={self.minibatch}",
                 f"Give a batch_size of {below} or {below + self.minibatch}.",
                 field="batch_size" if "batch_size" in self.model_fields_set else "minibatch",
+            )
+        if self.estimator == "group" and self.batch_size % min(self.group_size, self.batch_size):
+            raise BadInput(
+                f"group_size={self.group_size} does not divide batch_size={self.batch_size}",
+                "Give a divisor.",
+                field="group_size",
             )
         if self.per_device_batch_size and self.minibatch % self.per_device_batch_size:
             raise BadInput(

@@ -38,9 +38,7 @@ CURVES = {
     "entropy",
     "length",
     "policy_loss",
-    "value_loss",
     "clip_fraction",
-    "explained_variance",
     "episodes_per_second",
 }
 

@@ -62,11 +62,12 @@ def test_every_number_has_its_range_and_every_default_lies_in_it():
 
 
 def test_defaults_train_as_the_trainers_own(tmp_path):
-    """Two passes of 16 answers in a step of 32, on any machine with enough memory."""
+    """Two passes of 16 answers in a step of 32, on any machine with enough memory. The trainer alone has a critic."""
     config, own = make_config(PPOSettings(), tmp_path), PPOConfig(str(tmp_path), use_cpu=True, disable_tqdm=True)
     assert (config.per_device_train_batch_size, config.gradient_accumulation_steps) == (16, 2)
     differ = {field.name for field in fields(PPOConfig) if getattr(config, field.name) != getattr(own, field.name)}
-    assert differ <= {"max_steps", "seed", "logging_dir"}
+    assert differ <= {"estimator", "max_steps", "seed", "logging_dir"}
+    assert (config.estimator, own.estimator) == ("group", "gae")
 
 
 def test_every_option_of_the_trainer_reaches_it(tmp_path):

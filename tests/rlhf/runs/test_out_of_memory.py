@@ -49,7 +49,7 @@ SETTINGS = {
     | {"rank": 2},
     "sft": {"from": "p1", "epochs": 1, "rank": 2, "batch_size": 8},
     "dpo": {"from": "p1", "epochs": 1, "rank": 2, "batch_size": 8, "labels": "import"},
-    "reward": {"rank": 2, "batch_size": 8, "labels": "import"},
+    "reward": {"rank": 2, "batch_size": 8, "epochs": 1, "labels": "import"},
     "pretrain": {"max_steps": 2, "hidden_size": 16, "layers": 1, "heads": 2, "vocab_size": 300, "batch_size": 4}
     | {"context": 64},
     "embed": {"clusters": 2, "batch_size": 8},

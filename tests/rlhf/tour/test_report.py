@@ -83,7 +83,7 @@ def all_ways(tmp_path_factory: pytest.TempPathFactory) -> TourResult:
         "best-of-n": SHORT | {"n": 2, "validation_prompts": 2},
         "sft": {"max_steps": 1},
     }
-    plan = replace(PLAN, labels=44, methods=methods)
+    plan = replace(PLAN, labels=44, reward={"method": "lora"}, methods=methods)
     environment = TourEnvironment(
         register, lambda prompt, completion: sum(letters({}, completion.text, True).values()), here
     )

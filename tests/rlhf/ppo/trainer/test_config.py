@@ -53,7 +53,9 @@ def test_the_configuration_can_be_read_from_a_command_line():
 
 @pytest.mark.parametrize("critic", ["joint", "adapter", "reward"])
 def test_a_run_of_the_app_takes_the_critic_that_its_settings_name(tmp_path, critic):
-    assert make_config(PPOSettings(critic=critic), tmp_path).critic == critic
+    assert make_config(PPOSettings(critic=critic, estimator="gae"), tmp_path).critic == critic
+    with pytest.raises(BadInput, match=f"critic={critic} was set, and estimator=group has no critic"):
+        PPOSettings(critic=critic)
 
 
 def test_nothing_is_reported_anywhere_unless_asked(tmp_path):
