@@ -28,7 +28,7 @@ from rlhf.pages.markup import esc
 from rlhf.pages.next_step import LABEL_PAGE
 from rlhf.pages.people import PeoplePage
 from rlhf.pages.playground.page import PlaygroundPage
-from rlhf.pages.policies import PoliciesPage
+from rlhf.pages.policies.page import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
 from rlhf.runs.launch import launch
