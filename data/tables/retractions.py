@@ -31,7 +31,7 @@ IMPORTED: dict[Kind, str] = {
 """The rows of each kind that can be retracted."""
 WRITE = """INSERT INTO retractions (kind, row_id, retracted, actor, created_at)
 SELECT ?1, value, ?2, ?3, ?4 FROM json_each(?5)
-WHERE (value IN (SELECT row_id FROM retracted WHERE kind = ?1)) != ?2"""
+WHERE EXISTS (SELECT 1 FROM retracted AS x WHERE x.kind = ?1 AND x.row_id = value) != ?2"""
 
 
 def not_retracted(kind: Kind, id: str) -> str:

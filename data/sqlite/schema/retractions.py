@@ -56,12 +56,13 @@ _PAIRS = """prompt_id = (SELECT prompt_id FROM completions WHERE id = {row}.row_
 _TASKS = "id IN (SELECT task_id FROM ranking_answers WHERE completion_id = {row}.row_id)"
 _GONE = "EXISTS (SELECT 1 FROM retracted AS x WHERE x.kind = 'completion' AND x.row_id IN ({answers}))"
 _ANSWERS = "SELECT completion_id FROM ranking_answers WHERE task_id = ranking_tasks.id"
+# The plus keeps SQLite from reading all pairs by the index on `shown`, once for each completion.
 _HIDE = f"""
-    UPDATE pairs SET shown = 0 WHERE shown = 1 AND {_PAIRS.format(row="NEW")};
+    UPDATE pairs SET shown = 0 WHERE +shown = 1 AND {_PAIRS.format(row="NEW")};
     UPDATE ranking_tasks SET shown = 0 WHERE {_TASKS.format(row="NEW")};
 """
 _SHOW = f"""
-    UPDATE pairs SET shown = 1 WHERE shown = 0 AND purpose != 'import' AND {_PAIRS.format(row="OLD")}
+    UPDATE pairs SET shown = 1 WHERE +shown = 0 AND purpose != 'import' AND {_PAIRS.format(row="OLD")}
         AND (SELECT text FROM completions WHERE id = first_id) != (SELECT text FROM completions WHERE id = second_id)
         AND NOT {_GONE.format(answers="first_id, second_id")};
     UPDATE ranking_tasks SET shown = 1 WHERE purpose != 'import' AND {_TASKS.format(row="OLD")}
