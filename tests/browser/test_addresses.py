@@ -172,3 +172,18 @@ def test_control_k_goes_to_a_page_by_name_and_to_a_thing_by_its_id(researcher, r
     expect(page.locator("#go-list [aria-selected=true]")).to_have_text("Playground")
     page.keyboard.press("Escape")
     expect(page.locator("#go")).to_be_hidden()
+
+
+def test_the_columns_chosen_on_the_arena_are_there_after_a_reload(researcher, root):
+    page = researcher
+    page.goto(f"{root}/train/#arena/p1")
+    drawn, heads = page.locator("#arena-table").get_by_role("link", name="p2"), page.locator("#arena-table th:visible")
+    expect(drawn).to_be_visible()
+    expect(heads.filter(has_text="Note")).not_to_have_count(0)
+    picture(page, "arena-columns")
+    page.locator("#arena-columns .token", has_text="Note").locator(".token-remove").click()
+    expect(heads.filter(has_text="Note")).to_have_count(0)
+    page.reload()
+    expect(drawn).to_be_visible()
+    expect(heads.filter(has_text="Tokens")).not_to_have_count(0)
+    expect(heads.filter(has_text="Note")).to_have_count(0)
