@@ -50,11 +50,11 @@ def table(
     head: Sequence[str],
     rows: Sequence[Sequence[object]],
     style: str = "plain-table",
-    cell: Callable[[object], str] = esc,
+    cell: Callable[[str], str] = esc,
 ) -> str:
     """Return an HTML table of texts; `cell` escapes each one."""
     names = "".join(f"<th scope=col>{esc(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell(value)}</td>' for value in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{cell(str(value))}</td>' for value in row)}</tr>" for row in rows)
     return f"<table class={style}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
 
 

@@ -15,7 +15,7 @@ from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.head_to_head import head_to_head
 from labeling.texts.pages import DASH, text
-from reward.report.addresses import link_value
+from reward.report.addresses import link_ids
 from rlhf.evaluation.arena import KIND_NAMES
 from rlhf.pages.markup import columns, facts, scrolling, table
 from rlhf.pages.policies.figures import by_people, format_kl, judged_by, newest_evaluations
@@ -28,7 +28,7 @@ ARROW = " → "
 def draw_card(store: Store, policy: Policy) -> str:
     """Return the card."""
     rows = win_rates(store, policy)
-    rates = table(columns("policies", COLUMNS), rows, cell=link_value) if rows else ""
+    rates = table(columns("policies", COLUMNS), rows, cell=link_ids) if rows else ""
     rates = scrolling(text("policies.win_rates"), rates) if rates else ""
     return f"<div class=card>{facts(describe(store, policy))}{rates}</div>"
 
@@ -74,7 +74,7 @@ def describe(store: Store, policy: Policy) -> dict[str, object]:
         text("policies.reward_model"): policy.reward_model_id and f"r{policy.reward_model_id}",
         text("policies.data"): policy.snapshot_id and f"s{policy.snapshot_id}",
         text("policies.base"): policy.base.rsplit("/", 1)[-1],
-        text("policies.size"): size and format_bytes(size),
+        text("policies.size"): format_bytes(size) if size else None,
         text("policies.seed"): policy.seed,
         text("policies.created"): policy.created_at[:16].replace("T", " "),
     }

@@ -91,6 +91,8 @@ def test_the_card_links_lineage_run_and_reward_model_and_has_the_kl_of_the_run(p
     assert id_link("run1") in card
     assert id_link("r7") in card
     assert "1.25 nats" in card
+    assert f"{id_link('p2')}, its parent" in card
+    assert "Size on disk" not in card  # its files are not on this disk
     assert page.refresh("p5", "", "", "")[page.detail].count("1.25 nats") == 0
 
 
