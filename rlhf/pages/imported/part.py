@@ -161,8 +161,9 @@ class ImportedPart:
         return f"{len(done)} {self.store.retractions.last_id()}"
 
 
-def _filter(kind: str, source: str, state: str, find: str) -> RowFilter:
+def _filter(kind: str, source: str | None, state: str | None, find: str | None) -> RowFilter:
     """Return the filter of the fields. Raises BadInput for a value that they do not offer."""
+    state = state or ""
     if kind not in KINDS or state not in ("", *STATES):
         raise bad_input("imported.unknown_filter", value=f"{kind} {state}"[:40])
     states: dict[str, State] = {"": "", "used": "used", "retracted": "retracted"}

@@ -104,7 +104,7 @@ def test_a_click_without_a_chosen_row_or_with_one_of_no_import_says_so(part):
 
 
 def test_rows_are_drawn_again_only_after_an_import_or_a_retraction(part, imported):
-    shown = part.refresh("", *ALL, "")
+    shown = part.refresh("", "comparison", None, None, "", "")
     assert part.refresh(shown[part.seen], *ALL, "1") == gr.skip()
     imported.retractions.retract("comparison", ids(imported, 1), by="rae")
     assert "retracted</b>" in part.refresh(shown[part.seen], "comparison", "1", "", "", "1")[part.rows]
