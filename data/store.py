@@ -38,6 +38,7 @@ from data.tables.demonstrations import Demonstrations
 from data.tables.evaluations import Evaluations
 from data.tables.excluded_labelers import ExcludedLabelers
 from data.tables.gold import Gold
+from data.tables.imported_rows import ImportedRows
 from data.tables.imports import Imports
 from data.tables.instructions import Instructions
 from data.tables.invitations import Invitations
@@ -50,6 +51,7 @@ from data.tables.projects import Projects
 from data.tables.prompts import Prompts
 from data.tables.rankings import Rankings
 from data.tables.ratings import Ratings
+from data.tables.retractions import Retractions
 from data.tables.reward_models import RewardModels
 from data.tables.runs import Runs
 from data.tables.snapshots import Snapshots
@@ -104,6 +106,8 @@ class Store(Sql):
         self.evaluations = Evaluations(self)
         self.ratings = Ratings(self)
         self.imports = Imports(self)
+        self.retractions = Retractions(self)
+        self.imported_rows = ImportedRows(self)
         self.audit = Audit(self)
         self.metrics = Metrics(self.home)
 

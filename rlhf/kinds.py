@@ -136,6 +136,10 @@ _ALL = (
         ("prompts", "contests"),
         ("contests", "prompts"),
     ),
+    Kind("export", "rlhf.model_runs:ExportSettings", "rlhf.model_runs:run_export", ("start",), ("start",)),
+    Kind(
+        "merge", "rlhf.model_runs:MergeSettings", "rlhf.model_runs:run_merge", ("start", "adapter to merge"), ("start",)
+    ),
     Kind(
         "embed",
         "rlhf.clinic.settings:EmbedSettings",
@@ -168,6 +172,8 @@ _ALL = (
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 COMMANDS = {
     "simulate": "simulate --labels 200 --labelers 4",
+    "export": "export FOLDER --what policy --id POLICY",
+    "merge": "policies merge POLICY",
     "endpoint": "sample --endpoint URL --model NAME",
     "embed": "curate embed",
     "curate": "curate recipe",
@@ -175,8 +181,8 @@ COMMANDS = {
     "ab": "curate ab",
 }
 """Commands of kinds that are no trainings and have another name than theirs."""
-OWN_OPTIONS = ("simulate",)
-"""Kinds whose command has an option for each setting and does not queue a run; pages queue it."""
+OWN_OPTIONS = ("simulate", "export", "merge")
+"""Kinds whose command has options of its own and does not queue a run; pages queue it."""
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo", "rejection", "best-of-n")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from data.errors import BadInput
 from data.store import Store
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions
@@ -17,21 +16,17 @@ from reward.base.placement import Placement
 from reward.base.text.template_options import TemplateOptions
 from rlhf.models.finetuning import merge_adapter
 from rlhf.models.policy_loading import adapter_folder
-from rlhf.models.start_policy import choose_start
+from rlhf.models.start_policy import choose_adapted
 
 
-def merge_policy(store: Store, policy_id: str, *, by: str) -> dict:
+def merge_policy(store: Store, policy_id: str, *, by: str, run_id: int | None = None) -> dict:
     """Merge a policy's adapter into its base -> {merged, produced: [id], folder, bytes}.
 
     The new policy has the parent's chat template with its options, and the parent in its lineage. The weights are
     merged on the CPU in float32, since bfloat16 rounds small updates away. The home changes in one step: folder and
     row appear together, or neither does. Raises BadInput for an unknown policy, and for one without an adapter.
     """
-    policy = choose_start(store, policy_id)
-    if not policy.adapter:
-        raise BadInput(
-            f"{policy.public} has no adapter to merge: it is a base already", "Name a trained policy.", field="id"
-        )
+    policy = choose_adapted(store, policy_id)
     base = Base.load(policy.base, placement=Placement(), **TemplateOptions.of(policy).keywords())
     base.add_adapter(policy.public, adapter_folder(store, policy))
     options = base.template_options
@@ -47,6 +42,7 @@ def merge_policy(store: Store, policy_id: str, *, by: str) -> dict:
                 name=f"{policy.public} merged",
                 kind="base",
                 parent_id=policy.id,
+                run_id=run_id,
                 versions=library_versions() | {"fingerprint": merged.fingerprint} | options.keywords(),
             )
             store.audit.add(by, "merge policy", policy=policy.public, produced=new.public, bytes=size)

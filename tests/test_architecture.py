@@ -106,7 +106,7 @@ rlhf.methods
 rlhf.evaluation
 rlhf.clinic
 rlhf.runs
-rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.starter rlhf.tour
+rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.model_runs rlhf.starter rlhf.tour
 rlhf.playground
 rlhf.pages
 rlhf.settings_help

@@ -15,7 +15,7 @@ from data.settings import describe, parse_settings
 from docs import cli, http_api, metrics, python_api, settings
 from labeling.accounts import accounts
 from labeling.accounts import commands as account_commands
-from rlhf.kinds import KINDS, OWN_OPTIONS, TRAININGS
+from rlhf.kinds import KINDS, OWN_OPTIONS, TRAININGS, start_command
 from rlhf.settings_help import find_described, list_settings
 from tests.printed_commands import parse_line
 from tests.support import ROOT
@@ -64,10 +64,14 @@ def joined(lines: list[str]) -> list[str]:
     return [f"{line} {after}" if len(line.split()) == 1 else line for line, after in pairs]
 
 
+def test_the_command_that_simulates_has_an_option_for_each_setting(capsys):
+    text = help_of(["simulate"], capsys)
+    assert all(f"--{each.key} " in text for each in describe(find_described("simulate").settings_class()))
+
+
 @pytest.mark.parametrize("kind", OWN_OPTIONS)
-def test_a_kind_with_options_of_its_own_has_an_option_for_each_setting(kind, capsys):
-    text = help_of([kind], capsys)
-    assert all(f"--{each.key} " in text for each in describe(find_described(kind).settings_class()))
+def test_a_kind_with_a_command_of_its_own_names_one_that_the_app_knows(kind):
+    parse_line(f"preference-loop {start_command(kind)}")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "endpoint"])

@@ -26,6 +26,7 @@ from data.sqlite.schema import (
     projects,
     ratings,
     resolved_settings,
+    retractions,
 )
 from data.sqlite.schema.quality import apply as add_quality
 
@@ -202,6 +203,14 @@ def m150_imported_rankings(db: Database) -> None:
 def m160_imported_edits(db: Database) -> None:
     """Delete the edits of comparisons whose import broke off."""
     db.execute(imports.EDITS)
+
+
+@migrations()
+def m170_retractions(db: Database) -> None:
+    """Create retractions of imported rows; the current comparisons and rankings leave retracted ones out."""
+    for statement in (*_statements(retractions.TABLES), *retractions.TRIGGERS):
+        db.execute(statement)
+    _freeze(db, retractions.FROZEN)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from data.sqlite.table import Table
 from data.tables.imports import import_done
+from data.tables.retractions import not_retracted
 
 Kind = Literal["prompts", "instructions"]
 FROM = {
@@ -15,6 +16,10 @@ FROM = {
     "instructions": "FROM instructions AS i JOIN prompts AS p ON p.id = i.prompt_id",
 }
 OWN = {"prompts": "p", "instructions": "i"}
+IN_USE = {
+    "prompts": import_done("p"),
+    "instructions": f"{import_done('i')} AND {not_retracted('instruction', 'i.id')}",
+}
 TEXTS = {
     "prompts": "p.text AS task, '' AS answer, coalesce(p.family, '') AS family",
     "instructions": "CASE WHEN i.input = '' THEN i.instruction ELSE i.instruction || char(10, 10) || i.input END AS task, i.output AS answer,"
@@ -46,7 +51,7 @@ class Catalogue(Table):
         """Return [{source, train, validation, test, n}], the largest source first."""
         own = OWN[kind]
         splits = ", ".join(f"sum(p.split = '{split}') AS {split}" for split in ("train", "validation", "test"))
-        sql = f"SELECT {own}.source, {splits}, count(*) AS n {FROM[kind]} WHERE {import_done(own)} GROUP BY {own}.source ORDER BY n DESC, {own}.source"
+        sql = f"SELECT {own}.source, {splits}, count(*) AS n {FROM[kind]} WHERE {IN_USE[kind]} GROUP BY {own}.source ORDER BY n DESC, {own}.source"
         return self._store.rows(sql)
 
     def page(
@@ -66,5 +71,5 @@ class Catalogue(Table):
         given = {"source": source, "split": split, "find": find.strip().lower(), "before": before}
         conditions = "".join(f" AND {where[name]}" for name, value in given.items() if value)
         columns = f"{own}.id, {TEXTS[kind]}, {own}.source, p.split, {own}.created_at"
-        sql = f"SELECT {columns} {FROM[kind]} WHERE {import_done(own)}{conditions} ORDER BY {own}.id DESC LIMIT :limit"
+        sql = f"SELECT {columns} {FROM[kind]} WHERE {IN_USE[kind]}{conditions} ORDER BY {own}.id DESC LIMIT :limit"
         return [Entry(**row) for row in self._store.rows(sql, given | {"limit": limit})]

@@ -15,6 +15,7 @@ import numpy as np
 
 from data.sqlite.sql import Sql
 from data.sqlite.table import Table
+from data.tables.retractions import not_retracted
 from data.tables.verdicts import RANKING_MARGIN, SOURCES
 
 ORDERED, BOTH_BAD, WITHDRAWN = 0, 1, 2
@@ -52,7 +53,8 @@ SELECT c.rowid, c.pair_id, c.labeler_id,
 FROM comparisons AS c JOIN pairs AS p ON p.id = c.pair_id
 LEFT JOIN assignments AS a ON a.id = c.assignment_id LEFT JOIN comparisons AS old ON old.id = c.supersedes
 LEFT JOIN attention AS t ON t.event_id = c.id
-WHERE c.rowid > ? AND (c.import_id IS NULL OR c.import_id NOT IN (SELECT id FROM imports WHERE done_at IS NULL)) ORDER BY c.rowid
+WHERE c.rowid > ? AND (c.import_id IS NULL OR c.import_id NOT IN (SELECT id FROM imports WHERE done_at IS NULL))
+    AND {not_retracted("comparison", "c.id")} ORDER BY c.rowid
 """
 
 OF_TASK = 64
@@ -74,7 +76,7 @@ SELECT labeler_id, count(*) AS n FROM current_rankings WHERE source IN (SELECT v
 MARK = """
 SELECT (SELECT coalesce(max(rowid), 0) FROM comparisons) AS last, (SELECT coalesce(max(rowid), 0) FROM rankings) AS rankings,
     (SELECT count(*) FROM set_asides) AS asides, (SELECT count(*) || coalesce(max(created_at), '') FROM gold) AS gold,
-    (SELECT coalesce(max(rowid), 0) FROM skips) AS skips, (SELECT count(*) FROM imports WHERE done_at IS NOT NULL) AS imports,
+    (SELECT coalesce(max(rowid), 0) FROM skips) AS skips, (SELECT count(*) FROM imports WHERE done_at IS NOT NULL) + (SELECT coalesce(max(id), 0) FROM retractions) AS imports,
     (SELECT count(*) FROM adjudications) AS decided, (SELECT count(*) FROM weightings) AS weightings
 """
 KNOWN = """
@@ -98,7 +100,7 @@ class ComparisonColumns(Table):
     def cached(self) -> np.ndarray:
         """Return `comparisons()` from a cache that reads only new events. Thread-safe; do not write into the array.
 
-        An import's events are written before they count, so everything is read again after one. Reads inside a
+        An import's events are written before they count, and later retracted, so everything is read again after both. Reads inside a
         transaction are not cached, since it may be rolled back.
         """
         if self._store.db.conn.in_transaction:
@@ -130,7 +132,7 @@ class ComparisonColumns(Table):
     def change_counters(self) -> dict[str, Any]:
         """Return counters that change whenever these columns or figures on them change.
 
-        If `imports` changes, there are new events before the `last` one.
+        If `imports` changes, there are new events before the `last` one, or retracted ones.
         """
         return self._store.one(MARK)
 

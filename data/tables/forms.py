@@ -11,11 +11,14 @@ from typing import Any
 
 from data.errors import BadInput
 from data.ids import canonical_json
+from data.tables.rankings import FEWEST, MOST
 from data.tables.verdicts import VERDICTS
 
 SCALES = ("graded", "plain")
 RATIONALES = ("off", "optional", "required")
 MOST_ASPECTS, ASPECT_LENGTH = 8, 40
+RANKS = (0, *range(FEWEST, MOST + 1))
+"""Values of `Form.rank`."""
 PLAIN = ("left", "right")
 GRADED = tuple(verdict for verdict in VERDICTS if verdict not in ("tie", "both_bad"))
 
@@ -26,7 +29,8 @@ class Form:
 
     `scale` is 'graded' (three steps for each side) or 'plain' (A or B). Each of the `aspects` gets a side or a tie.
     With `edit` the labeler may improve one answer; the improved text becomes a third answer.
-    With `markdown` the page formats the answers.
+    With `markdown` the page formats the answers. `rank`: what sampling into the project makes of a prompt, a ranking of
+    that many answers; 0: pairs.
     """
 
     scale: str = "graded"
@@ -38,6 +42,7 @@ class Form:
     aspects: tuple[str, ...] = ()
     edit: bool = False
     markdown: bool = False
+    rank: int = 0
 
     def __post_init__(self) -> None:
         _check_choice("scale", self.scale, SCALES)
@@ -50,6 +55,10 @@ class Form:
                     field=field.name,
                 )
         _check_aspects(self.aspects)
+        if isinstance(self.rank, bool) or self.rank not in RANKS:
+            raise BadInput(
+                f"{self.rank!r} answers make no ranking", f"Give {FEWEST} to {MOST}, or 0 for pairs.", field="rank"
+            )
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -102,6 +111,8 @@ def parse_form(pairs: Sequence[str], start: Form | None = None) -> Form:
             raise BadInput(f"{pair!r} is not of the shape key=value", "Give for example scale=plain.", field="form")
         if name == "aspects":
             values[name] = tuple(part.strip() for part in text.split(",") if part.strip())
+        elif name == "rank":
+            values[name] = int(text) if text.isascii() and text.isdigit() else text
         else:
             values[name] = SWITCHES.get(text.lower(), text) if isinstance(values.get(name), bool) else text
     return Form.of(values)

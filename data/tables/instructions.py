@@ -15,6 +15,7 @@ from data.sqlite.table import Table
 from data.tables.imports import IMPORT_DONE, import_done
 from data.tables.prompts import COLUMNS as PROMPT_COLUMNS
 from data.tables.prompts import prompt_row
+from data.tables.retractions import not_retracted
 
 INSERT = (
     "INSERT INTO instructions (hash, prompt_id, instruction, input, output, source, defects, created_at, import_id)"
@@ -77,8 +78,16 @@ class Instructions(Table):
     def all(
         self, split: str | None = None, source: str | None = None, limit: int | None = None, last: int = 0
     ) -> list[Instruction]:
-        """Return the rows of a split or source, or all, oldest first, up to the number `last` if it is not 0."""
+        """Return the rows of a split or source, or all, oldest first, up to the number `last` if it is not 0.
+
+        Retracted rows are left out.
+        """
         return list(self.stream(split, source, limit, last))
+
+    def of_ids(self, ids: Sequence[int]) -> dict[int, Instruction]:
+        """Return the rows with these ids, retracted ones included."""
+        sql = f"{JOINED} WHERE instructions.id IN (SELECT value FROM json_each(?))"
+        return {row["id"]: _instruction(row) for row in self._store.rows(sql, [canonical_json(list(ids))])}
 
     def stream(
         self, split: str | None = None, source: str | None = None, limit: int | None = None, last: int = 0
@@ -86,7 +95,7 @@ class Instructions(Table):
         """Yield the rows of `all` one at a time."""
         wanted = {"split": split, "source": source, "last": last, "limit": -1 if limit is None else limit}
         sql = (
-            f"{JOINED} WHERE {import_done('instructions')} AND (:split IS NULL OR prompts.split = :split)"
+            f"{JOINED} WHERE {import_done('instructions')} AND {not_retracted('instruction', 'instructions.id')} AND (:split IS NULL OR prompts.split = :split)"
             " AND (:source IS NULL OR instructions.source = :source) AND (:last = 0 OR instructions.id <= :last) ORDER BY instructions.id LIMIT :limit"
         )
         return map(_instruction, self._store.stream(sql, wanted))
@@ -96,8 +105,9 @@ class Instructions(Table):
         return self._store.value(f"SELECT coalesce(max(id), 0) FROM instructions WHERE {IMPORT_DONE}")
 
     def count(self) -> int:
-        """Count the instruction rows."""
-        return self._store.value(f"SELECT count(*) FROM instructions WHERE {IMPORT_DONE}")
+        """Count the instruction rows that are not retracted."""
+        in_use = not_retracted("instruction", "instructions.id")
+        return self._store.value(f"SELECT count(*) FROM instructions WHERE {IMPORT_DONE} AND {in_use}")
 
 
 def instruction_hash(

@@ -15,6 +15,7 @@ from data.errors import BadInput, Refused
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.sqlite.table import Table
 from data.tables.imports import import_done
+from data.tables.retractions import not_retracted
 
 RUBRIC_VERSION = 1
 """Of the rubric in labeling/texts/rating.py; a rating says by which one it was given."""
@@ -106,7 +107,7 @@ class Ratings(Table):
         if not self.may_rate(labeler_id):
             return None
         sql = f"""SELECT i.id FROM instructions AS i CROSS JOIN prompts AS p ON p.id = i.prompt_id  -- in the order of the hashes
-            WHERE p.split = 'train' AND {import_done("i")}
+            WHERE p.split = 'train' AND {import_done("i")} AND {not_retracted("instruction", "i.id")}
             AND NOT EXISTS (SELECT 1 FROM ratings AS r WHERE r.instruction_id = i.id AND r.labeler_id = ?1)
             AND (SELECT count(*) FROM ratings AS r WHERE r.instruction_id = i.id AND r.supersedes IS NULL AND r.source = ?2)
                 < CASE WHEN i.hash LIKE '%{SHARED}' THEN 2 ELSE 1 END

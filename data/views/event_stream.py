@@ -57,7 +57,7 @@ EVENTS = {
     f" shown_at, expires_at, created_at FROM assignments AS a WHERE {OURS.format(table='a')} AND {import_done('a')} ORDER BY rowid",
 }
 SAID = ("comparison", "ranking")
-"""Rows of an excluded labeler are marked, since no export of preferences and no training takes it."""
+"""Rows of an excluded labeler and retracted rows are marked, since no export of preferences and no training takes them."""
 JSON = ("messages", "token_ids", "sampling", "aspects", "places", "positions")
 INTEGERS = (
     "prompt_id",
@@ -72,6 +72,7 @@ INTEGERS = (
     "late",
     "unchanged",
     "set_aside",
+    "retracted",
     "gold",
     "done",
     "seed",
@@ -122,10 +123,12 @@ def stream_events(store: Store, *, project_id: int | None = None, names: bool = 
         account.id: (account.name if names else make_pseudonym(account.id), account.simulated)
         for account in store.accounts.all()
     }
+    retracted = store.retractions.ids("comparison") | store.retractions.ids("ranking")
     for kind, query in EVENTS.items():
         for row in store.stream(query, {"project": project_id}):
             if kind in SAID:
                 row["set_aside"] = int(row["labeler_id"] in excluded)
+                row["retracted"] = int(row["id"] in retracted)
             yield _event(kind, row, people)
 
 

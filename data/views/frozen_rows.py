@@ -19,6 +19,7 @@ from data.splits import split_of
 from data.store import Store
 from data.tables.instructions import instruction_prompt
 from data.views.preferences import PreferenceRow, thaw_row
+from data.views.retracted_rows import refuse_retracted
 
 Kind = Literal["preferences", "instructions"]
 Row = TypeVar("Row", covariant=True)
@@ -155,11 +156,13 @@ def _write_note(context: RunContext, snapshot: Snapshot) -> None:
 
 
 def _snapshot_rows(store: Store, id: str | int, kind: Kind) -> tuple[list[dict[str, Any]], str]:
-    """Return the rows and the name that errors give them."""
+    """Return the rows and the name that errors give them. Raises BadInput if rows are retracted."""
     snapshot = store.snapshots.get(id)
     if snapshot.kind != kind:
         raise BadInput(f"snapshot {snapshot.public} holds {snapshot.kind}", f"Name one of {kind}.", field="snapshot")
-    return store.snapshots.rows(snapshot.id), f"snapshot {snapshot.public}"
+    rows = store.snapshots.rows(snapshot.id)
+    refuse_retracted(store, snapshot, rows)
+    return rows, f"snapshot {snapshot.public}"
 
 
 def _trusted(rows: Iterable[Other]) -> TrainingRows[Other]:

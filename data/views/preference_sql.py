@@ -11,6 +11,7 @@ rankings that hold both stay. Excluded labelers contribute nothing.
 
 from __future__ import annotations
 
+from data.tables.retractions import not_retracted
 from data.tables.verdicts import EDIT_MARGIN, RANKING_MARGIN
 
 JOINED = """
@@ -65,6 +66,6 @@ FROM ( -- each part comes in order and they are merged, before texts come in; co
     {COMPARED} UNION ALL {ADJUDICATED} UNION ALL {RANKED} UNION ALL {EDITED} ORDER BY created_at, comparison_id LIMIT -1
 ) AS s
 {JOINED}
-WHERE a.text != b.text
+WHERE a.text != b.text AND {not_retracted("completion", "s.a_id")} AND {not_retracted("completion", "s.b_id")}
 """
 """Every statement of the sources in the order of the events; parameters: :sources (JSON list), :gold."""

@@ -36,7 +36,11 @@ SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT 
         AND c.labeler_id IN (SELECT labeler_id FROM labelers_aside)) AS "labeler excluded",
     (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources)) AND c.source != 'simulated'
         AND c.pair_id IN (SELECT pair_id FROM current_adjudications)
-        AND c.labeler_id NOT IN (SELECT labeler_id FROM labelers_aside)) AS "pair adjudicated"
+        AND c.labeler_id NOT IN (SELECT labeler_id FROM labelers_aside)) AS "pair adjudicated",
+    (SELECT count(*) FROM retracted AS x JOIN comparisons AS c ON c.id = x.row_id WHERE x.kind = 'comparison'
+        AND c.source IN (SELECT value FROM json_each(:sources)))
+    + (SELECT count(*) FROM retracted AS x JOIN rankings AS r ON r.id = x.row_id WHERE x.kind = 'ranking'
+        AND r.source IN (SELECT value FROM json_each(:sources))) AS "retracted"
 """
 
 
@@ -137,15 +141,17 @@ def count_excluded(store: Store, source: Source = PEOPLE) -> dict[str, int]:
 def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (the values of columns and fields have many types)
     """Return the filters of a snapshot of the current rows.
 
-    They name the sources, the numbers of excluded labelers, and whether there are adjudications.
+    They name the sources, the numbers of excluded labelers, and the numbers of adjudications and retracted rows.
     """
     excluded = sorted(labeler.labeler_id for labeler in store.excluded_labelers.all())
+    retracted = count_excluded(store, source).get("retracted")
     decided = store.value("SELECT count(*) FROM current_adjudications")
     written = source if isinstance(source, str) else "+".join(source)
     return {
         "labels": written,
         **({"set_aside": excluded} if excluded else {}),
         **({"adjudicated": decided} if decided else {}),
+        **({"retracted": retracted} if retracted else {}),
         **more,
     }
 
@@ -165,7 +171,10 @@ def parse_sources(source: Source) -> tuple[list[str], bool]:
 
 
 def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
-    if count_excluded(store, sources):
+    excluded = count_excluded(store, sources)
+    if "retracted" in excluded and len(excluded) == 1:
+        return BadInput("every comparison is retracted", "Take some back on the Data page.", field="labels")
+    if excluded:
         return BadInput(
             "every comparison is of an excluded labeler", "Include one again on the Labels page.", field="labels"
         )

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from data.sqlite.schema.counts import COUNTED
 from data.sqlite.schema.projects import PAIR_QUEUED
 from data.sqlite.schema.quality import DISPUTED
+from data.sqlite.schema.retractions import COUNTED
 from data.store import Store
 
 RANKING_COUNT = (

@@ -17,7 +17,7 @@ from labeling.texts.translate import Refusal
 PAGES = {RUN: "runs", POLICY: "policies", REWARD_MODEL: "reward"}
 """The page of a thing, by the prefix of its id."""
 ID = re.compile(r"(?<![A-Za-z0-9_./;#-])(run|p|r)[0-9]{1,18}(?![A-Za-z0-9_&/-]|\.[A-Za-z0-9])")
-IDS = re.compile(rf"{ID.pattern}(, ?{ID.pattern})*")
+IDS = re.compile(rf"{ID.pattern}((?:, ?| → ){ID.pattern})*")
 
 
 def address_of(page: str, name: str) -> str:

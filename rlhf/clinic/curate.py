@@ -119,9 +119,16 @@ def quality_features(examination: Examination, rows: Sequence[Instruction]) -> Q
 
 
 def _rows(store: Store, examination: Examination) -> list[Instruction]:
-    """Return the examined rows, in the examination's order."""
+    """Return the examined rows, in the examination's order. Raises BadInput if some are retracted."""
     by_id = {row.id: row for row in store.instructions.all(split="train")}
-    return [by_id[int(id)] for id in examination.ids]
+    ids = examination.ids.tolist()
+    if retracted := sum(id not in by_id for id in ids):
+        raise BadInput(
+            f"{retracted:,} of {len(ids):,} examined rows are retracted",
+            "Analyse the rows again on the Clinic page, or run: preference-loop curate embed",
+            field="embedded",
+        )
+    return [by_id[id] for id in ids]
 
 
 def _score(

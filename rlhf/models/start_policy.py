@@ -28,6 +28,14 @@ def choose_start(store: Store, wanted: str) -> Policy:
     return policies[-1]
 
 
+def choose_adapted(store: Store, wanted: str) -> Policy:
+    """Return the policy as `choose_start` does. Raises BadInput if it has no adapter to merge."""
+    policy = choose_start(store, wanted)
+    if not policy.adapter:
+        raise bad_input("need.adapter_to_merge", policy=policy.public, field="id")
+    return policy
+
+
 def choose_first_policy(store: Store, wanted: str) -> Policy:
     """Return the policy called `wanted`, or the first one of the home."""
     if wanted:

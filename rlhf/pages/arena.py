@@ -19,14 +19,25 @@ from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, unknown
 from reward.report.view import message_html, model_choices
 from rlhf.evaluation.arena import judge_names
-from rlhf.pages.arena_view import COLUMNS, RANKING_COLUMNS, view_arena
-from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
+from rlhf.pages.arena_view import (
+    COLUMNS,
+    OPTIONAL,
+    RANKING_COLUMNS,
+    STANDARD,
+    choose_columns,
+    read_columns,
+    view_arena,
+)
+from rlhf.pages.components import heading, hidden, html, kept_choice, table, unchanged, with_links
+from rlhf.pages.markup import columns
 from rlhf.runs.launch import launch
 
 RUBRIC = "rubric"
 PAIRS = 50
 LINKED = ("policy",)
 """Columns that hold ids."""
+KEPT = "arena_columns"
+"""The name under which the browser keeps the columns of the table."""
 
 
 class ArenaPage:
@@ -37,6 +48,14 @@ class ArenaPage:
         heading("arena")
         self._add_choices()
         self.status = html()
+        names = zip(columns("arena", OPTIONAL), OPTIONAL, strict=True)
+        self.columns = gr.Dropdown(
+            list(names),
+            value=list(STANDARD),
+            multiselect=True,
+            label=text("arena.columns"),
+            elem_id="arena-columns",
+        )
         self.table = table("arena", COLUMNS, "arena-table", "arena.table", linked=LINKED)
         self.notes, self.plot = html("arena-notes"), html("arena-plot")
         self.ranks = table("arena", RANKING_COLUMNS, "arena-ranks", "arena.ranking", visible=False, linked=LINKED)
@@ -67,19 +86,26 @@ class ArenaPage:
         self.opponent, self.seen = hidden(), hidden()
         drawn = [self.table, self.notes, self.plot, self.ranks, self.ranking]
         asked = [self.against, self.judge]
-        shown = [self.seen, *asked, self.chosen, *drawn]
-        on_address("arena", [look, self.judge.input], self.refresh, [self.opponent, self.seen, self.judge], shown)
+        shown = [self.seen, *asked, self.chosen, self.columns, *drawn]
+        changes = [look, self.judge.input, self.columns.input]
+        on_address("arena", changes, self.refresh, [self.opponent, self.seen, self.judge, self.columns], shown)
+        self.columns.input(None, self.columns, None, js=f"(chosen) => keepChoice('{KEPT}', chosen.join('.'))", **QUIET)
         self.against.input(None, self.against, None, js=choose_address("arena"), **QUIET)
         self.compare.click(self.queue_comparison, [*asked, self.chosen], self.status, **QUIET)
         self.people.click(self.queue_pairs, [self.against, self.chosen], self.status, **QUIET)
 
-    def refresh(self, opponent: str, seen: str, judge: str) -> Updates:
-        """Draw everything again after another choice, or a new policy, reward model, comparison or evaluation."""
+    def refresh(self, opponent: str, seen: str, judge: str, chosen: Sequence[str] | None) -> Updates:
+        """Draw everything again after another choice, or a new policy, reward model, comparison or evaluation.
+
+        The first time the table has the columns that the browser keeps.
+        """
         against = opponent or default_opponent(self.store, self.store.policies.all()) or ""
         judge = judge or RUBRIC
-        if (mark := f"{self._mark()} {against} {judge}") == seen:
+        chosen = chosen or [] if seen else read_columns(kept_choice(KEPT))
+        if (mark := f"{self._mark()} {against} {judge} {'.'.join(chosen)}") == seen:
             return unchanged()
-        return {self.seen: mark, **self.offer(against, judge), **self.draw(against, judge)}
+        columns: Updates = {} if seen else {self.columns: list(chosen)}
+        return {self.seen: mark, **columns, **self.offer(against, judge), **self.draw(against, judge, chosen)}
 
     def offer(self, against: str, judge: str) -> Updates:
         """Return the policies and the judges to choose from."""
@@ -91,22 +117,21 @@ class ArenaPage:
             self.chosen: gr.Dropdown(choices=names),
         }
 
-    def draw(self, against: str, judge: str) -> Updates:
-        """Return the table, its notes and the plot against one policy by one judge, and people's ranking."""
+    def draw(self, against: str, judge: str, chosen: Sequence[str] = STANDARD) -> Updates:
+        """Return the table of chosen columns, its notes and the plot by one judge, and people's ranking."""
         try:
             view = view_arena(self.store, against, judge)
         except BadInput as problem:
             known = any(policy.public == against for policy in self.store.policies.all())
             return {
-                self.table: [],
+                self.table: draw_table([], chosen),
                 self.notes: message_html(problem if known else unknown("arena", against)),
                 self.plot: "",
                 self.ranks: gr.Dataframe(visible=False),
                 self.ranking: "",
             }
         ranks = gr.Dataframe(value=with_links(RANKING_COLUMNS, view.ranks or [], LINKED), visible=bool(view.ranks))
-        table = with_links(COLUMNS, view.rows, LINKED)
-        drawn: Updates = {self.table: table, self.notes: view.notes, self.plot: view.plot}
+        drawn: Updates = {self.table: draw_table(view.rows, chosen), self.notes: view.notes, self.plot: view.plot}
         return {**drawn, self.ranks: ranks, self.ranking: view.ranking}
 
     def queue_comparison(self, against: str, judge: str, chosen: Sequence[str] | None) -> str:
@@ -141,6 +166,13 @@ class ArenaPage:
         store = self.store
         counts = (store.policies.count(), store.reward_models.count(), store.comparisons.count())
         return " ".join(map(str, (*counts, len(store.evaluations.all()))))
+
+
+def draw_table(rows: Sequence[Sequence[str]], chosen: Sequence[str]) -> gr.Dataframe:
+    """Return the table with the chosen columns."""
+    names, cells = choose_columns(rows, chosen)
+    types: Any = ["html" if name in LINKED else "str" for name in names]
+    return gr.Dataframe(value=with_links(names, cells, LINKED), headers=columns("arena", names), datatype=types)
 
 
 def comparison(store: Store, against: str, judge: str, policies: Sequence[str]) -> dict[str, str]:

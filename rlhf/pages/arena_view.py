@@ -39,6 +39,10 @@ COLUMNS = (
     "memory",
     "note",
 )
+OPTIONAL = COLUMNS[1:]
+"""The columns that the reader chooses; the policy always stands first."""
+STANDARD = tuple(name for name in OPTIONAL if name not in ("distinct_2", "time", "memory"))
+"""The columns that are shown before the reader has chosen."""
 RANKING_COLUMNS = ("policy", "points", "low", "high", "comparisons")
 
 
@@ -64,6 +68,21 @@ def view_arena(store: Store, against: str, judge: str) -> ArenaView:
     notes = draw_notes(compared, opponent) + draw_download(compared, opponent, judge)
     plot, note = draw_plot(compared, opponent), draw_ranking_note(bool(ranks), opponent)
     return ArenaView([row(line) for line in compared], notes, plot, ranks, note)
+
+
+def read_columns(kept: str | None) -> list[str]:
+    """Return the chosen columns, from the names that a browser keeps; STANDARD if it keeps none."""
+    if kept is None:
+        return list(STANDARD)
+    names = kept.split(".")
+    return [name for name in OPTIONAL if name in names]
+
+
+def choose_columns(rows: Sequence[Sequence[str]], chosen: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the policy's and the chosen columns, in the order of COLUMNS, and the rows under them."""
+    names = [COLUMNS[0], *(name for name in OPTIONAL if name in chosen)]
+    places = [COLUMNS.index(name) for name in names]
+    return names, [[row[place] for place in places] for row in rows]
 
 
 def rank_rows(met: Sequence[HeadToHead], opponent: Policy) -> list[list[str | int]]:

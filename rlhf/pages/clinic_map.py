@@ -42,9 +42,10 @@ def draw_examined(store: Store, run: Run, colour: str) -> tuple[str, str]:
     if not file.is_file():
         return empty(text("clinic.vectors_gone")), ""
     examination = Examination.load(file.parent)
-    stored = {row.id: row for row in store.instructions.all(split="train")}
+    ids = examination.ids.tolist()
+    stored = store.instructions.of_ids(ids)
     families = {prompt.id: prompt.family for prompt in store.prompts.all(split="train")}
-    rows = [stored[int(id)] for id in examination.ids]
+    rows = [stored[id] for id in ids]
     tasks = [f"{row.instruction} {row.input}".strip() for row in rows]
     names = {
         "cluster": [str(cluster + 1) for cluster in examination.clusters.tolist()],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from labeling.texts.pages import text
 from reward.page import Updates
@@ -69,6 +70,12 @@ def with_links(
         for row in rows
     ]
     return {"data": rows, "metadata": {"display_value": shown}}
+
+
+def kept_choice(name: str) -> str | None:
+    """Return a choice that the reader's browser keeps (`keepChoice`); None without one, and outside of a request."""
+    request = LocalContext.request.get(None)
+    return request.cookies.get(name) if request else None
 
 
 def choices(page: str, names: Iterable[str]) -> list[tuple[str, str]]:

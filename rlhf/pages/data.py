@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Data page: preview and import files, and browse prompts and instruction rows by source, split and text."""
+"""The Data page: preview and import files, browse stored rows by source, split and text, and retract imported ones."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from rlhf.pages.data_view import (
     sources,
     without_folder,
 )
+from rlhf.pages.imported.part import ImportedPart
 from rlhf.pages.importing.mapping import MappingPart
 from rlhf.pages.upload import FOLDER, chosen, incoming
 from rlhf.pages.upload_progress import ReadingCancelled, Readings
@@ -49,6 +50,7 @@ class DataPage:
         heading("data")
         self._add_import()
         self._add_rows()
+        ImportedPart(store, look)
         self._wire(look)
 
     def _add_import(self) -> None:

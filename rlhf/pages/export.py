@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import make_archive
@@ -31,6 +32,7 @@ from reward.report.view import message_html
 from rlhf.models.start_policy import choose_start
 from rlhf.pages.components import choices, heading, hidden, html, unchanged
 from rlhf.pages.markup import empty, esc
+from rlhf.runs.disk_use import format_bytes
 
 ADDRESS = "exports/"
 """Below the page's own address, so that it holds under any root path."""
@@ -76,11 +78,11 @@ class ExportPage:
         gr.on(look, self.refresh, [self.seen], shown, **QUIET)
 
     def refresh(self, seen: str) -> Updates:
-        """Draw files and command again when a policy was added."""
-        if (policy := newest_policy(self.store)) == seen:
+        """Draw files and command again when a file or a policy was added."""
+        policy, files = newest_policy(self.store), draw_files(self.store.home / "exports")
+        if (mark := f"{policy} {hash(files)}") == seen:
             return unchanged()
-        models = draw_models(self.store.home, policy)
-        return {self.seen: policy, self.files: draw_files(self.store.home / "exports"), self.models: models}
+        return {self.seen: mark, self.files: files, self.models: draw_models(self.store.home, policy)}
 
     def offer_formats(self, what: str) -> tuple[gr.Dropdown, str]:
         """Offer the formats of these rows."""
@@ -132,17 +134,19 @@ def exported_files(folder: Path) -> list[Path]:
 
 
 def draw_files(folder: Path) -> str:
-    """Return the exported files, newest first, each as a download."""
-    files = exported_files(folder)
-    if not files:
-        return empty(text("export.no_file"))
-    newest = sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)[:20]
+    """Return the newest exported files, or that there is none."""
+    return list_files(exported_files(folder)) or empty(text("export.no_file"))
+
+
+def list_files(files: Sequence[Path]) -> str:
+    """Return the newest of these files, each as a download with its size; empty for none."""
+    sized = sorted(((file, file.stat()) for file in files), key=lambda pair: pair[1].st_mtime, reverse=True)[:20]
     items = "".join(
         f"<p><a href='{ADDRESS}{esc(file.name)}' download>{esc(file.name)}</a>"
-        f" <span class=soft>{file.stat().st_size / 1024:,.0f} kB</span></p>"
-        for file in newest
+        f" <span class=soft>{format_bytes(stat.st_size)}</span></p>"
+        for file, stat in sized
     )
-    return f"<div class=card>{items}</div>"
+    return f"<div class=card>{items}</div>" if items else ""
 
 
 def newest_policy(store: Store) -> str:

@@ -46,10 +46,15 @@ def side_by_side(prompt: str, left: tuple[str, str], right: tuple[str, str] | No
     return f"{block(prompt, 'asked')}<div class=beside>{answers}</div>"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]], style: str = "plain-table") -> str:
-    """Return an HTML table of texts."""
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    style: str = "plain-table",
+    cell: Callable[[str], str] = esc,
+) -> str:
+    """Return an HTML table of texts; `cell` escapes each one."""
     names = "".join(f"<th scope=col>{esc(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{esc(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{cell(str(value))}</td>' for value in row)}</tr>" for row in rows)
     return f"<table class={style}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
 
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import gradio as gr
 from gradio.components import Component
 
-from data.tables.forms import RATIONALES, SCALES
+from data.tables.forms import RANKS, RATIONALES, SCALES
 from labeling.texts.pages import text
 from rlhf.pages.components import choices, hidden
-from rlhf.pages.project_view import SWITCHES
+from rlhf.pages.project_view import SWITCHES, task_name
 
 
 def add_fields() -> dict[str, Component]:
@@ -30,6 +30,7 @@ def _numbers() -> dict[str, Component]:
 def _form() -> dict[str, Component]:
     with gr.Row(elem_classes="fields"):
         fields: dict[str, Component] = {
+            "rank": task_field("project-task"),
             "scale": gr.Radio(choices("projects", SCALES), label=text("projects.scale")),
             "rationale": gr.Radio(choices("projects", RATIONALES), label=text("projects.rationale")),
             "aspects": gr.Textbox(
@@ -41,6 +42,14 @@ def _form() -> dict[str, Component]:
         }
     fields["switches"] = gr.CheckboxGroup(choices("projects", SWITCHES), label=text("projects.switches"))
     return fields
+
+
+def task_field(elem_id: str) -> gr.Dropdown:
+    """Return the field of a project's task."""
+    tasks = [(task_name(rank), rank) for rank in RANKS]
+    return gr.Dropdown(
+        tasks, value=0, label=text("projects.task"), elem_id=elem_id, min_width=180, scale=0, filterable=False
+    )
 
 
 def _people() -> dict[str, Component]:

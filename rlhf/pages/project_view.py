@@ -17,6 +17,7 @@ from rlhf.pages.markup import empty, esc
 
 COLUMNS = (
     "project",
+    "task",
     "items",
     "judged",
     "answers",
@@ -40,6 +41,7 @@ def field_values(store: Store, project: Project) -> dict[str, Any]:
         "overlap": project.overlap,
         "gold_rate": 100 * project.gold_rate,
         "repeat_rate": 100 * project.repeat_rate,
+        "rank": form.rank,
         "scale": form.scale,
         "rationale": form.rationale,
         "aspects": ", ".join(form.aspects),
@@ -87,6 +89,7 @@ def project_row(store: Store, project: Project) -> list[Any]:
     counts = store.projects.counts(project.id)
     return [
         project.name,
+        task_name(project.form.rank),
         counts["pairs"] + counts["rankings"],
         counts["judged"] + counts["ranked"],
         counts["answers"],
@@ -131,7 +134,20 @@ def _changes(given: Mapping[str, Any]) -> Changes:
 def _form(given: Mapping[str, Any]) -> Form:
     aspects = tuple(part.strip() for part in (given["aspects"] or "").split(",") if part.strip())
     switches = {switch: switch in (given["switches"] or []) for switch in SWITCHES}
-    return Form(scale=given["scale"], rationale=given["rationale"], aspects=aspects, **switches)
+    fields = {name: given[name] for name in ("rank", "scale", "rationale")}
+    return Form.of({"aspects": aspects, **fields, **switches})
+
+
+def task_name(rank: int) -> str:
+    """Return the task of a project's labelers in words: pairs, or a ranking of so many answers."""
+    return text("projects.task_ranking", n=rank) if rank else text("projects.task_pairs")
+
+
+def sampling_settings(project: Project) -> dict[str, Any]:
+    """Return the settings of a sampling run that fills the project."""
+    rank = project.form.rank
+    task = {"pairs": "ranking", "per_prompt": rank} if rank else {"pairs": "disjoint", "per_prompt": 2}
+    return {"project": project.name, **task}
 
 
 def _who(project: Project, members: int) -> str:

@@ -10,6 +10,7 @@ from gradio.blocks import Block
 
 from data.errors import BadInput
 from data.store import Store
+from data.tables.forms import Form
 from data.tables.projects import Project
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
@@ -20,8 +21,17 @@ from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, project_link, unknown
 from reward.report.view import message_html
 from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
-from rlhf.pages.project_fields import add_fields
-from rlhf.pages.project_view import COLUMNS, change_project, draw_flags, field_values, project_row, version
+from rlhf.pages.project_fields import add_fields, task_field
+from rlhf.pages.project_view import (
+    COLUMNS,
+    change_project,
+    draw_flags,
+    field_values,
+    project_row,
+    sampling_settings,
+    version,
+)
+from rlhf.pages.runs import RunsPage
 
 LINKED = ("project",)
 """Columns that hold links."""
@@ -40,12 +50,14 @@ class ProjectsPage:
             self.new = gr.Textbox(
                 label=text("projects.new_name"), max_lines=1, min_width=220, scale=0, elem_id="project-new"
             )
+            self.task = task_field("project-new-task")
             self.add = gr.Button(text("projects.create"), scale=0, elem_id="project-add")
         self.choice = gr.Dropdown(label=text("projects.choice"), allow_custom_value=True, elem_id="project-choice")
         self.status = html("project-told")
         self.fields = add_fields()
         with gr.Row(elem_classes="line"):
             self.save = gr.Button(text("projects.save"), variant="primary", scale=0, elem_id="project-save")
+            self.sample = gr.Button(text("projects.sample"), scale=0, elem_id="project-sample")
         self._add_filling()
         self.flags = html("project-flags")
         self._wire(look)
@@ -71,11 +83,21 @@ class ProjectsPage:
         self.choice.input(None, self.choice, None, js=choose_address("projects"), **QUIET)
         self.choice.change(self.show, self.choice, [*self.fields.values(), self.judge, self.flags], **QUIET)
         chosen = [self.chosen, self.choice, self.listed]
-        self.add.click(self.create, self.new, [self.status, self.new, *chosen], **QUIET)
+        self.add.click(self.create, [self.new, self.task], [self.status, self.new, *chosen], **QUIET)
         saved = [self.status, self.fields["version"], *chosen]
         self.save.click(self.change, {self.choice, *self.fields.values()}, saved, **QUIET)
         self.fill.click(self.move_pairs, [self.choice, self.count], [self.status, self.listed], **QUIET)
         self.gold.click(self.set_gold, [self.choice, self.judge], [self.status, self.listed], **QUIET)
+
+    def wire_sampling(self, runs: RunsPage) -> None:
+        """Open the form of a sampling run for the chosen project on the Runs page."""
+
+        def open_form(name: str | None) -> Updates:
+            project = self.store.projects.by_name(name or "")
+            return runs.open_form("sample", sampling_settings(project))
+
+        opened = self.sample.click(open_form, self.choice, runs.form_parts("sample"), **QUIET)
+        opened.success(None, js="() => { location.hash = 'runs'; }", **QUIET)
 
     def refresh(self, chosen: str, listed: str, shown: str | None) -> Updates:
         """Draw the table again when anything in it changed, and choose the address's project; edited fields stay."""
@@ -106,11 +128,11 @@ class ProjectsPage:
         about: Updates = {self.judge: gr.Dropdown(choices=people), self.flags: draw_flags(self.store, project)}
         return {**values, self.fields["people"]: members, **about}
 
-    def create(self, name: str) -> Updates:
-        """Create a project without people and pairs."""
+    def create(self, name: str, rank: int = 0) -> Updates:
+        """Create a project without people and pairs, for pairs or for rankings of `rank` answers."""
         try:
             with self.store.transaction():
-                project = self.store.projects.add(name)
+                project = self.store.projects.add(name, form=Form(rank=rank))
                 self.store.audit.add(audit_name(current_account()), "project added", project=project.name)
         except BadInput as problem:
             return {self.status: message_html(problem)}

@@ -156,12 +156,17 @@ class RunsPage:
                 "train.runs.no_form", run=run.public, command=f"preference-loop {start_command(run.kind)}"
             )
             return {self.status: message_html(refusal)}
-        return {
-            self.status: message_html(text("runs.copied", run=run.public), run.public),
-            self.tabs: gr.Tabs(selected=run.kind),
-            self.starting: gr.Accordion(open=True),
-            **form.filled(run.settings),
-        }
+        copied = message_html(text("runs.copied", run=run.public), run.public)
+        return {self.status: copied, **self.open_form(run.kind, run.settings)}
+
+    def open_form(self, kind: str, settings: Mapping[str, Any]) -> Updates:
+        """Open the form of this kind with these settings; its other fields stay as they are."""
+        opened = {self.tabs: gr.Tabs(selected=kind), self.starting: gr.Accordion(open=True)}
+        return {**opened, **self.forms[kind].filled(settings)}
+
+    def form_parts(self, kind: str) -> list[Block]:
+        """Return the outputs of `open_form`."""
+        return [self.tabs, self.starting, *self.forms[kind].fields.values()]
 
     def open_page(self, given: Mapping[Block, Any]) -> Updates:
         """Read again what the forms offer and need; without any run the form is open.

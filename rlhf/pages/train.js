@@ -55,6 +55,10 @@
       keepChoice("language", language);
       location.reload();
     }
+    // A box above a list checks all boxes of the list.
+    if (event.target.matches("[data-check-all]")) {
+      event.target.closest(".imported").querySelectorAll("[name=row]").forEach((box) => { box.checked = event.target.checked; });
+    }
     // A table's row is chosen wherever it is clicked, if its own link stays on the page.
     if (event.target.closest("a")) return;
     event.target.closest("[role=row]")?.querySelector(`a.id[href^="#${document.documentElement.dataset.page}/"]`)?.click();

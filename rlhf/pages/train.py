@@ -28,7 +28,7 @@ from rlhf.pages.markup import esc
 from rlhf.pages.next_step import LABEL_PAGE
 from rlhf.pages.people import PeoplePage
 from rlhf.pages.playground.page import PlaygroundPage
-from rlhf.pages.policies import PoliciesPage
+from rlhf.pages.policies.page import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
 from rlhf.pages.runs import RunsPage
 from rlhf.runs.launch import launch
@@ -64,8 +64,10 @@ def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
                 gr.HTML(side_bar(), padding=False)
             with gr.Column(elem_id="pages"):
                 built = {name: _build_page(name, pages[name]) for name in PAGES}
-        runs = built["runs"]
+        runs, projects = built["runs"], built["projects"]
         assert isinstance(runs, RunsPage)
+        assert isinstance(projects, ProjectsPage)
+        projects.wire_sampling(runs)
         opened.click(runs.open_page, runs.model_fields(), runs.refreshed(), **QUIET)
         blocks.load(None, js="() => openPage()")
     return blocks

@@ -29,7 +29,7 @@ from rlhf.methods.simulate import check_waiting
 from rlhf.models.contests import choose_contests
 from rlhf.models.policy_loading import adapter_folder, choose_policies
 from rlhf.models.reward_sources import missing_members, reward_record
-from rlhf.models.start_policy import choose_first_policy, choose_start
+from rlhf.models.start_policy import choose_adapted, choose_first_policy, choose_start
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.preflight_template import check_template_arguments
 from rlhf.runs.preflight_weights import StartsFromPolicy, check_adapter, check_finetuning, check_named_adapter
@@ -87,6 +87,11 @@ def check_policy(store: Store, settings: StartsFromPolicy) -> None:
 def check_start(store: Store, settings: StartsFromPolicy) -> None:
     """Check that the policy to train from exists, has its own weights and can be used."""
     check_usable(store, choose_start(store, settings.from_), settings)
+
+
+def check_adapter_to_merge(store: Store, settings: StartsFromPolicy) -> None:
+    """Check that the policy has an adapter."""
+    choose_adapted(store, settings.from_)
 
 
 def check_usable(store: Store, policy: Policy, settings: object) -> None:
@@ -207,6 +212,7 @@ CHECKS: dict[str, Check] = {
     "start": check_start,
     "first adapter": partial(check_adapter, choose_first_policy),
     "start adapter": partial(check_adapter, choose_start),
+    "adapter to merge": check_adapter_to_merge,
     "named adapter": check_named_adapter,
     "finetuning": check_finetuning,
     "answering policies": check_answering_policies,

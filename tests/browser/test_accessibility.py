@@ -36,7 +36,10 @@ RUN = """async (rules) => {
         `${id} (${impact}): ${node.html.slice(0, 160)} ${node.failureSummary.slice(0, 240)}`));
 }"""
 """Run axe without the hidden pages of the researcher, whose thousands of elements take it a minute."""
-READY = {"labels": "#dispute .asked", "reward": "#reward-cards .card", "runs": "#charts canvas", "loop": ".station"}
+READY = {"labels": "#dispute .asked", "reward": "#reward-cards .card", "runs": "#charts canvas", "loop": ".station"} | {
+    "policies": "#policy-detail .card",
+    "data": "#imported-rows .row",
+}
 """An element that a page shows once it has read the store, by page."""
 CHOSEN = {"runs": "/run1,run2"}
 """The rest of a page's address, which chooses what it shows."""

@@ -86,6 +86,9 @@ def test_links_lead_from_a_policy_to_its_parent_and_to_its_reward_model(research
     page.goto(f"{root}/train/#policies/p2")
     lineage = page.locator("#policy-detail .facts")
     expect(page.locator("#policy-choice input")).to_have_value("p2 · driven")
+    tree = page.get_by_role("navigation", name="Family tree")
+    expect(tree.locator("[aria-current]")).to_contain_text("driven")
+    picture(page, "policies-tree")
     lineage.get_by_role("link", name="p1").click()
     expect(page).to_have_url(re.compile("#policies/p1$"))
     expect(page.locator("#policy-choice input")).to_have_value("p1 · tiny")
@@ -100,6 +103,33 @@ def test_links_lead_from_a_policy_to_its_parent_and_to_its_reward_model(research
     expect(page.locator("#reward-closer svg")).to_have_count(0)
     page.go_back()
     expect(page.locator("#reward-closer svg").first).to_be_visible()
+
+
+def test_the_family_tree_is_reached_by_keyboard(researcher, root):
+    page = researcher
+    page.goto(f"{root}/train/#policies/p2")
+    tree = page.get_by_role("navigation", name="Family tree")
+    expect(tree.locator("[aria-current]")).to_contain_text("driven")
+    tree.get_by_role("link", name="p1").focus()
+    page.keyboard.press("Enter")
+    expect(tree.locator("[aria-current]")).to_contain_text("tiny")
+    expect(page).to_have_url(re.compile("#policies/p1$"))
+
+
+def test_sampling_into_a_project_opens_the_form_of_a_run_filled_in(researcher, root):
+    page = researcher
+    page.goto(f"{root}/train/#projects")
+    page.locator("#project-new input").fill("Orders")
+    page.locator("#project-new-task input").click()
+    page.get_by_role("option", name="Ranking of 4").click()
+    page.locator("#project-add").click()
+    expect(page.locator("#project-told")).to_contain_text("Orders is created.")
+    expect(page.locator("#project-choice input")).to_have_value("Orders")
+    page.locator("#project-sample").click()
+    expect(page).to_have_url(re.compile("#runs$"))
+    expect(page.locator("#start-sample")).to_be_visible()
+    expect(page.locator("#sample-per_prompt input")).to_have_value("4")
+    picture(page, "sample-into-project")
 
 
 def test_the_arena_and_the_projects_follow_their_addresses(researcher, root):
@@ -172,3 +202,18 @@ def test_control_k_goes_to_a_page_by_name_and_to_a_thing_by_its_id(researcher, r
     expect(page.locator("#go-list [aria-selected=true]")).to_have_text("Playground")
     page.keyboard.press("Escape")
     expect(page.locator("#go")).to_be_hidden()
+
+
+def test_the_columns_chosen_on_the_arena_are_there_after_a_reload(researcher, root):
+    page = researcher
+    page.goto(f"{root}/train/#arena/p1")
+    drawn, heads = page.locator("#arena-table").get_by_role("link", name="p2"), page.locator("#arena-table th:visible")
+    expect(drawn).to_be_visible()
+    expect(heads.filter(has_text="Note")).not_to_have_count(0)
+    picture(page, "arena-columns")
+    page.locator("#arena-columns .token", has_text="Note").locator(".token-remove").click()
+    expect(heads.filter(has_text="Note")).to_have_count(0)
+    page.reload()
+    expect(drawn).to_be_visible()
+    expect(heads.filter(has_text="Tokens")).not_to_have_count(0)
+    expect(heads.filter(has_text="Note")).to_have_count(0)

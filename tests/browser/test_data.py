@@ -7,7 +7,10 @@ import json
 
 from playwright.sync_api import expect
 
+from data import Store
+from data.transfer.importing import import_file
 from tests.support.browsing import MARKS, picture, sign_in, visit, wait_for_refreshes
+from tests.support.data.import_rows import preference, write
 
 pytestmark = MARKS
 WIDTHS = (1440, 390)
@@ -93,3 +96,33 @@ def test_arabic_and_hebrew_in_the_cells_of_its_tables_begin_at_the_right(page, s
     expect(source).to_be_visible()
     assert source.get_attribute("dir") == "auto"
     assert page.evaluate(CELLS, [file.name]) == {file.name: right}
+
+
+def test_chosen_rows_are_retracted_taken_back_and_stay_checked_meanwhile(page, server, served_home, tmp_path):
+    store = Store(served_home)
+    import_file(store, write(tmp_path / "notes.jsonl", [preference(number) for number in range(3)]), "preferences")
+    sign_in(page, server, "rae")
+    visit(page, server, "data")
+    rows, said = page.locator("#imported-rows .row"), page.locator("#imported-said")
+    expect(rows).to_have_count(3)
+    rows.nth(0).get_by_role("checkbox").check()
+    rows.nth(1).locator("summary").click()
+    expect(rows.nth(1).locator(".asked")).to_be_visible()
+    wait_for_refreshes(page)
+    expect(rows.nth(0).get_by_role("checkbox")).to_be_checked()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        picture(page, f"data-imported-{width}")
+    page.locator("#imported-retract").click()
+    expect(said).to_contain_text("Rows retracted: 1. No model was trained on them.")
+    expect(rows.get_by_text("retracted", exact=True)).to_have_count(1)
+    assert store.comparisons.count("import") == 2
+    page.locator("#imported-rows [data-check-all]").check()
+    page.locator("#imported-retract").click()
+    expect(said).to_contain_text("Rows retracted: 2.")
+    page.locator("#imported-rows [data-check-all]").check()
+    page.locator("#imported-restore").click()
+    expect(said).to_contain_text("Rows taken back: 3.")
+    assert store.comparisons.count("import") == 3
+    store.close()

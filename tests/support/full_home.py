@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from data.store import Store
 from data.tables.process_identity import identify_process
+from data.transfer.importing import import_file
 from reward.report.build import ScoredComparison, build_report
 from tests.support.arena_home import EVALUATION
+from tests.support.data.import_rows import preference, write
 
 ROWS = 24
 
@@ -47,11 +52,13 @@ def add_runs(store: Store) -> None:
 
 
 def add_rows_to_read(store: Store) -> None:
-    """Add instruction rows to rate and an answer to review."""
+    """Add instruction rows to rate, an answer to review, and an imported preference."""
     for number in range(ROWS):
         store.instructions.add(f"Name {number} colours.", "Red and blue.", source="test")
     author = store.accounts.add("ana", "labeler")
     store.demonstrations.write("a" * 16, store.demonstrations.next_prompt(author.id).id, author.id, "Dear Ana, thanks.")
+    with TemporaryDirectory() as folder:
+        import_file(store, write(Path(folder) / "notes.jsonl", [preference(1)]), "preferences")
 
 
 def disagree(store: Store, names: tuple[str, str] = ("bo", "cy")) -> None:

@@ -14,7 +14,7 @@ from data.views.preferences import stream_rows
 from labeling.page import actions, feedback
 from labeling.session import Answer, Session
 from rlhf.pages.loop_counts import count_loop
-from rlhf.pages.policies_view import draw_answers
+from rlhf.pages.policies.answers import draw_answers
 from tests.bench.serve.large_home import fill
 
 NEW = {"created_at", "shown_at", "expires_at", "hour"}

@@ -7,7 +7,7 @@ import pytest
 from sqlite_utils.utils import sqlite3
 
 from data.errors import BadInput
-from data.tables.forms import Form
+from data.tables.forms import Form, parse_form
 from data.tables.projects import STANDARD
 
 
@@ -107,6 +107,8 @@ def test_a_setting_that_makes_no_sense_is_refused_by_its_name(store, field, valu
         {"aspects": ["a", "A"]},
         {"aspects": [""]},
         {"colour": "red"},
+        {"rank": 2},
+        {"rank": True},
     ],
 )
 def test_a_form_that_makes_no_sense_is_refused_by_its_field(values):
@@ -115,8 +117,14 @@ def test_a_form_that_makes_no_sense_is_refused_by_its_field(values):
     assert caught.value.field == next(iter(values))
 
 
+def test_the_number_of_answers_to_rank_is_read_from_text():
+    assert parse_form(["rank=4", "edit=on"]) == Form(rank=4, edit=True)
+    with pytest.raises(BadInput, match="'four' answers make no ranking"):
+        parse_form(["rank=four"])
+
+
 def test_a_form_is_read_as_it_was_written():
-    form = Form(scale="plain", tie=False, aspects=("helpful", "honest"), rationale="required", edit=True)
+    form = Form(scale="plain", tie=False, aspects=("helpful", "honest"), rationale="required", edit=True, rank=4)
     assert Form.read(form.written()) == form
     assert Form().written() == "{}"
     assert form.verdicts == ("left", "right", "both_bad")

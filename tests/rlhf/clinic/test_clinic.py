@@ -7,12 +7,15 @@ import pytest
 
 from data.errors import BadInput
 from data.run_context import RunContext
+from data.transfer.importing import import_file
 from data.views.frozen_rows import load_instructions
 from rlhf.clinic import curate, embed
 from rlhf.clinic.checks import CHECKS
 from rlhf.clinic.examination import Examination, find_examination
 from rlhf.clinic.settings import ABSettings, CurateSettings, EmbedSettings, QuantitySettings
 from rlhf.clinic.trials import run_ab, run_quantity
+from rlhf.pages.clinic_map import draw_examined
+from tests.support.data.import_rows import write
 from tests.support.tiny_home import make_clinic_home, make_tiny_home
 from tests.support.tiny_model import make_tiny_model
 
@@ -58,6 +61,19 @@ def test_a_recipe_without_examination_or_ratings_is_refused(home, model):
         CHECKS["recipe"](store, CurateSettings())
     random = curate.run(context_of(store, "curate"), CurateSettings(rows=3, min_quality=0, pick="random"))
     assert store.snapshots.get(random.produced[0]).row_count == 3
+
+
+def test_a_recipe_takes_no_row_that_was_retracted_after_its_examination(home, model, tmp_path):
+    store = make_tiny_home(home, model, people=False)
+    rows = [{"instruction": f"Say {n}.", "output": "Yes."} for n in range(12)]
+    import_file(store, write(tmp_path / "say.jsonl", rows), "instructions")
+    context = context_of(store, "embed")
+    store.runs.finish(store.runs.claim().id, "done", report=embed.run(context, EmbedSettings(clusters=2)).report)
+    examined = Examination.load(context.folder).ids
+    store.retractions.retract("instruction", [str(examined[0])], by="rae")
+    with pytest.raises(BadInput, match=f"1 of {len(examined)} examined rows are retracted"):
+        curate.run(context_of(store, "curate"), CurateSettings(rows=3, min_quality=0, pick="random"))
+    assert "Say" in draw_examined(store, context.run, "cluster")[0]  # the map still shows them all
 
 
 def test_nested_subsets_train_for_equal_steps_and_are_published_with_their_rows(home, model):

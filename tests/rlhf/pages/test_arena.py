@@ -16,7 +16,7 @@ from reward.report.addresses import id_link
 from rlhf.common import locks
 from rlhf.evaluation.arena import policy_rows
 from rlhf.pages.arena import ArenaPage, comparison, default_opponent
-from rlhf.pages.arena_view import draw_notes, draw_plot, row
+from rlhf.pages.arena_view import STANDARD, draw_notes, draw_plot, read_columns, row
 from tests.support.arena_home import EVALUATION, MARKUP, fill_arena
 
 
@@ -59,19 +59,39 @@ def acting_as_researcher(store):
 def test_the_page_draws_once_until_an_evaluation_comes(arena):
     arena.evaluations.add(2, 1, "rubric", EVALUATION)
     page = make_page(arena)
-    updates = page.refresh("", "", "rubric")
+    updates = page.refresh("", "", "rubric", [])
     assert updates[page.against].value == "p1"
     assert updates[page.judge].choices[0][0] == "rubric"
-    assert updates[page.table]["data"][0][0] == "p2"
+    assert updates[page.table].value["data"][0][0] == "p2"
     assert "<svg" in updates[page.plot]
     assert "../label/" in updates[page.ranking]
-    assert page.refresh("", updates[page.seen], "rubric") == gr.skip()
+    assert page.refresh("", updates[page.seen], "rubric", updates[page.columns]) == gr.skip()
     written = base64.b64decode(re.search(r"base64,([^']+)", updates[page.notes])[1]).decode()
     assert {line["policy"]: line["win_rate"] for line in csv.DictReader(io.StringIO(written))} == {
         "p2": "0.7",
         "p3": "",
         "p4": "",
     }
+
+
+def test_the_reader_chooses_the_columns_and_the_browser_keeps_them(arena):
+    page = make_page(arena)
+    first = page.refresh("", "", "rubric", ["name"])
+    assert first[page.columns] == list(STANDARD)  # the browser keeps none yet
+    assert first[page.table].headers[:2] == ["Policy", "Name"]
+    narrow = page.refresh("", first[page.seen], "rubric", ["kl", "method"])
+    assert narrow[page.table].headers == ["Policy", "Method", "KL (nats)"]
+    assert narrow[page.table].value["data"][0] == ["p2", "PPO", "–"]
+    assert page.columns not in narrow
+    assert page.refresh("", narrow[page.seen], "rubric", None)[page.table].headers == ["Policy"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "chosen"),
+    [(None, list(STANDARD)), ("", []), ("kl.method", ["method", "kl"]), ("kl.<b>.policy", ["kl"])],
+)
+def test_kept_columns_are_those_that_the_table_has_in_its_own_order(kept, chosen):
+    assert read_columns(kept) == chosen
 
 
 def test_an_unknown_opponent_is_a_one_line_note(arena):

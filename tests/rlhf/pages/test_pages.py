@@ -16,8 +16,6 @@ from rlhf.pages.export import draw_files, make_file
 from rlhf.pages.loop import draw_loop, draw_step
 from rlhf.pages.markup import side_by_side
 from rlhf.pages.next_step import LoopCounts, NewestPolicy, Step, next_step
-from rlhf.pages.policies import PoliciesPage
-from rlhf.pages.policies_view import by_people, in_family_order, row
 from rlhf.pages.runs import RunsPage
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -156,47 +154,12 @@ def test_an_unknown_run_is_named_in_korean_to_a_korean_reader(store):
     assert shown[page.table]["data"][0][1:3] == ["샘플링", "대기 중"]
 
 
-def test_the_policies_page_draws_the_policy_of_its_address_once(store):
-    family(store)
-    with gr.Blocks():
-        page = PoliciesPage(store, gr.Button().click)
-    newest, first = page.refresh("", "", ""), page.refresh("p2", "", "")
-    assert [updates[page.choice].value for updates in (newest, first)] == ["p4", "p2"]
-    assert "<a class=id href='#policies/p1'>p1</a>" in first[page.detail]  # the parent
-    assert page.refresh("p2", first[page.seen], first[page.shown]) == gr.skip()
-    unknown = page.refresh("p9", first[page.seen], first[page.shown])
-    assert "There is no policy p9." in unknown[page.detail]
-    assert unknown[page.choice].value is None
-
-
 def test_a_table_shows_ids_as_links_and_keeps_them_plain_for_copying():
     value = with_links(("policy", "name"), [["p3", EVIL]], ("policy",))
     assert value["data"] == [["p3", EVIL]]
     assert value["metadata"]["display_value"] == [["<a class=id href='#policies/p3'>p3</a>", EVIL]]
-    shown = table("policies", ("policy", "name"), "some-table", "policies.table", linked=("policy",))
+    shown = table("arena", ("policy", "name"), "some-table", "arena.table", linked=("policy",))
     assert shown.datatype == ["html", "str"]  # the browser writes the name as text
-
-
-def test_policies_stand_after_their_parents(store):
-    expected = family(store)
-    assert in_family_order(store.policies.all()) == expected
-
-
-def test_a_policy_that_nobody_judged_says_so_and_its_evaluation_is_shown(store):
-    base, first, *_ = family(store)
-    store.evaluations.add(
-        first.id, base.id, "rubric", {"win_rate": 0.614, "win_rate_ci": [0.55, 0.67], "kl": 2.04, "length_end": 31.6}
-    )
-    assert by_people([], first) == ("not judged yet", 0)
-    assert row(store, first, [])[3:] == ["p1", "not judged yet", "–", "61 % (55–67)", "rubric", "2.04", "32"]
-
-
-def test_a_judge_that_a_policy_was_optimised_for_is_marked_in_its_row(store):
-    base, first, *_ = family(store)
-    store.evaluations.add(
-        first.id, base.id, "r1", {"win_rate": 0.9, "win_rate_ci": [0.8, 0.95], "judge_partial": "r1 drove p2"}
-    )
-    assert row(store, first, [])[7] == "r1 (not independent)"
 
 
 def test_a_rate_without_an_interval_is_a_bare_rate():

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import gradio as gr
 import pytest
 
@@ -12,13 +14,25 @@ from data.tables.projects import STANDARD
 from labeling.accounts.current import acting_as
 from labeling.page.control_characters import escape_control_characters
 from labeling.session import Session
-from rlhf.pages.project_view import change_project, draw_flags, field_values, project_row
+from rlhf.pages.project_view import change_project, draw_flags, field_values, project_row, sampling_settings
 from rlhf.pages.projects import ProjectsPage
+from rlhf.pages.runs import RunsPage
 
 
 @pytest.fixture
 def notes(store):
     return store.projects.add("Notes")
+
+
+@pytest.fixture
+def full_site(store):
+    """The Projects page and the Runs page whose form it opens."""
+    with gr.Blocks():
+        pages = SimpleNamespace(
+            projects=ProjectsPage(store, gr.Button().click), runs=RunsPage(store, gr.Button().click)
+        )
+        pages.projects.wire_sampling(pages.runs)
+    return pages
 
 
 def given(store, project, **changed):
@@ -38,6 +52,7 @@ def test_everything_on_the_form_is_saved_at_once(store, notes):
         "overlap": 2.5,
         "gold_rate": 5,
         "repeat_rate": 2,
+        "rank": 4,
         "scale": "plain",
         "rationale": "required",
         "aspects": "helpful, honest",
@@ -47,6 +62,7 @@ def test_everything_on_the_form_is_saved_at_once(store, notes):
     }
     saved = change_project(store, "Notes", given(store, notes, **changed), "rae")
     assert saved.form == Form(
+        rank=4,
         scale="plain",
         tie=True,
         both_bad=False,
@@ -72,6 +88,7 @@ def test_everything_on_the_form_is_saved_at_once(store, notes):
     "changed",
     [
         {"overlap": 0},
+        {"rank": 2},
         {"gold_rate": 90},
         {"aspects": "a, A"},
         {"people": ["Nobody"]},
@@ -108,6 +125,7 @@ def test_a_row_counts_what_the_project_has(store, add_pairs):
     store.gold.set(pairs[0].id, pairs[0].first_id, by="rae")
     assert project_row(store, store.projects.get(STANDARD)) == [
         "Standard",
+        "Pairs",
         3,
         0,
         0,
@@ -119,6 +137,18 @@ def test_a_row_counts_what_the_project_has(store, add_pairs):
         "everyone",
         "open",
     ]
+
+
+def test_sampling_into_a_project_makes_the_items_of_its_task(store, notes, full_site):
+    with acting_as(store.accounts.add("rae", "researcher")):
+        full_site.projects.create("Orders", 4)
+    assert sampling_settings(notes) == {"project": "Notes", "pairs": "disjoint", "per_prompt": 2}
+    orders = store.projects.by_name("Orders")
+    runs, form = full_site.runs, full_site.runs.forms["sample"]
+    updates = runs.open_form("sample", sampling_settings(orders))
+    assert (updates[runs.tabs].selected, updates[runs.starting].open) == ("sample", True)
+    assert [updates[form.fields[key]] for key in ("project", "pairs", "per_prompt")] == ["Orders", "ranking", 4]
+    assert set(updates) <= set(runs.form_parts("sample"))
 
 
 def test_a_flag_is_text_whatever_it_holds(store, add_pairs):

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The run kinds `export` and `merge`: a policy as one file, and its adapter merged into its base. Imports no torch.
+
+An export lies in the home's folder `exports`, and pages offer it for download. It is a zip without compression, since
+weights hardly shrink. It appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZIP_STORED, ZipFile
+
+from data.run_context import Cancelled, RunContext, RunResult
+from data.settings import Settings, StartPolicy, option
+from data.transfer.exporting import export_model
+from rlhf.models.start_policy import choose_start
+
+
+class ExportSettings(Settings):
+    """Write a policy as a Hugging Face folder, packed into one file to download."""
+
+    from_: StartPolicy = ""
+    merge: bool = option(False, main=True)
+
+
+class MergeSettings(Settings):
+    """Merge a policy's adapter into its base: a new base, and a bare policy on it."""
+
+    from_: StartPolicy = ""
+
+
+def run_export(context: RunContext, settings: ExportSettings) -> RunResult:
+    """Export the policy and pack its folder. A cancelled run leaves no file."""
+    policy = choose_start(context.store, settings.from_)
+    form = "adapter" if policy.adapter and not settings.merge else "merged" if policy.adapter else "model"
+    name = f"{policy.public}-{form}-{context.run.public}"
+    exports = context.store.home / "exports"
+    exports.mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix=".export.", dir=exports) as place:
+        folder = Path(place) / name
+        context.progress(0, 1, "export")
+        done = export_model(
+            context.store, folder, "policy", policy.public, merge=settings.merge, by=context.run.created_by
+        )
+        draft = _pack(context, folder)
+        size = draft.stat().st_size
+        os.replace(draft, exports / draft.name)
+    return RunResult(report={"file": f"exports/{draft.name}", "bytes": size} | _note(done))
+
+
+def run_merge(context: RunContext, settings: MergeSettings) -> RunResult:
+    """Merge the policy. A request to cancel comes too late: nothing is half done."""
+    from rlhf.merge import merge_policy  # torch and PEFT: loaded in the run's process only
+
+    done = merge_policy(context.store, settings.from_, by=context.run.created_by, run_id=context.run.id)
+    context.progress(1, 1, done["merged"])
+    return RunResult(done["produced"], {"merged": done["merged"], "bytes": done["bytes"]})
+
+
+def _pack(context: RunContext, folder: Path) -> Path:
+    """Return a zip of the folder beside it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    total, packed = sum(path.stat().st_size for path in files), 0
+    archive = folder.with_name(f"{folder.name}.zip")
+    with ZipFile(archive, "w", ZIP_STORED) as packing:
+        for path in files:
+            if context.cancelled():
+                raise Cancelled
+            packing.write(path, path.relative_to(folder.parent))
+            packed += path.stat().st_size
+            context.progress(packed, total, "bytes")
+    return archive
+
+
+def _note(done: dict) -> dict[str, str]:
+    return {"note": done["note"]} if done.get("note") else {}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exports and merges as runs: a file to download, a policy of its run, and nothing left by a cancelled one."""
+
+from __future__ import annotations
+
+from zipfile import ZipFile
+
+import pytest
+
+from data.errors import BadInput
+from data.run_context import Cancelled, RunContext
+from reward.base.frozen_base import Base
+from rlhf.common import locks
+from rlhf.export import export_policy
+from rlhf.kinds import KINDS
+from rlhf.model_runs import ExportSettings, run_export
+from rlhf.pages.export import exported_files
+from rlhf.runs.launch import launch
+from rlhf.runs.worker import work
+from tests.support.tiny_model import make_tiny_model
+
+
+@pytest.fixture
+def home(store, tmp_path):
+    """A home with the bare base p1 and p2, an adapter on it; no run starts by itself."""
+    folder = make_tiny_model("llama", tmp_path / "base")
+    base = Base.load(folder)
+    base.add_adapter("mine")
+    base.save_adapter("mine", store.home / "new")
+    store.policies.add(name="tiny", kind="base", base=str(folder))
+    store.policies.publish(store.home / "new", name="ppo", kind="ppo", base=str(folder), parent_id=1)
+    with locks.acquire_lock(store.home / locks.SUPERVISOR):
+        yield store
+
+
+def do(store, kind, **settings):
+    """Queue the run and do it here; return its row."""
+    run = launch(store, kind, settings, by="rae")
+    store.runs.claim()
+    work(store, store.runs.get(run.id), KINDS[kind])
+    return store.runs.get(run.id)
+
+
+@pytest.mark.parametrize(("merge", "name"), [(False, "p2-adapter-run1"), (True, "p2-merged-run1")])
+def test_an_export_run_packs_the_exported_folder_into_one_file(home, tmp_path, merge, name):
+    run = do(home, "export", **{"from": "p2", "merge": merge})
+    (file,) = exported_files(home.home / "exports")
+    assert (run.state, run.report["file"], run.report["bytes"]) == ("done", f"exports/{name}.zip", file.stat().st_size)
+    export_policy(home, "p2", tmp_path / name, merge=merge)
+    expected = {str(path.relative_to(tmp_path)) for path in (tmp_path / name).rglob("*") if path.is_file()}
+    with ZipFile(file) as packed:
+        assert set(packed.namelist()) == expected
+        weights = "model.safetensors" if merge else "adapter_model.safetensors"
+        assert packed.read(f"{name}/{weights}") == (tmp_path / name / weights).read_bytes()
+    assert home.audit.all()[0]["actor"] == "rae"
+
+
+def test_a_bare_base_is_exported_as_a_model(home):
+    assert do(home, "export", **{"from": "p1"}).report["file"] == "exports/p1-model-run1.zip"
+
+
+def test_a_cancelled_export_leaves_no_file(home):
+    run = launch(home, "export", {"from": "p2"}, by="rae")
+    context = RunContext(home, run)
+    home.runs.request_cancel(run.id)
+    with pytest.raises(Cancelled):
+        run_export(context, ExportSettings(from_="p2"))
+    assert list((home.home / "exports").iterdir()) == []
+
+
+def test_a_merge_run_produces_a_policy_that_names_its_run(home):
+    run = do(home, "merge", **{"from": "p2"})
+    merged = home.policies.get(run.produced[0])
+    assert (run.state, run.produced, merged.run_id, merged.parent_id, merged.adapter) == (
+        "done",
+        ["p3"],
+        run.id,
+        2,
+        None,
+    )
+    assert run.report["bytes"] > 0
+
+
+def test_a_base_is_not_queued_for_a_merge(home):
+    with pytest.raises(BadInput, match="p1 has no adapter to merge"):
+        launch(home, "merge", {"from": "p1"}, by="rae")
