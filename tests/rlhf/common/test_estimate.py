@@ -11,7 +11,7 @@ import pytest
 from rlhf.common.estimate import elapsed_seconds, format_duration, peak_memory_mb, remaining_seconds, typical_seconds
 from rlhf.kinds import KINDS
 from rlhf.pages.loop_counts import count_loop
-from rlhf.pages.run_form import RunForm
+from rlhf.pages.runs.form import RunForm
 
 START, LATER = "2026-01-01T10:00:00.000000+00:00", "2026-01-01T10:01:00.000000+00:00"
 

@@ -10,7 +10,7 @@ import gradio as gr
 from data.store import Store
 from labeling.texts.pages import format_share
 from labeling.texts.reader import writing_in
-from rlhf.pages import run_view, theme, train
+from rlhf.pages import theme, train
 from rlhf.pages.components import table, with_links
 from rlhf.pages.export import draw_files, make_file
 from rlhf.pages.loop import draw_loop, draw_step
@@ -18,7 +18,8 @@ from rlhf.pages.markup import side_by_side
 from rlhf.pages.next_step import LoopCounts, NewestPolicy, Step, next_step
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.policies_view import by_people, in_family_order, row
-from rlhf.pages.runs import RunsPage
+from rlhf.pages.runs import view as run_view
+from rlhf.pages.runs.page import RunsPage
 
 EVIL = "<img src=x onerror=alert(1)>"
 

@@ -14,7 +14,7 @@ from data.errors import BadInput
 from data.run_context import RunContext
 from data.store import Store
 from rlhf.common.estimate import STALLED, stalled_seconds
-from rlhf.pages.run_view import draw_head
+from rlhf.pages.runs.view import draw_head
 from rlhf.runs.disk_use import count_bytes, format_bytes, list_removals, prune
 from rlhf.runs.launch import has_checkpoint
 

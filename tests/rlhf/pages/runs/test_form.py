@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from data import Store
-from rlhf.pages.runs import RunsPage
+from rlhf.pages.runs.page import RunsPage
 
 
 @pytest.fixture

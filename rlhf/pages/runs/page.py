@@ -22,11 +22,11 @@ from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address
 from reward.report.view import message_html
 from rlhf.kinds import start_command
-from rlhf.pages import run_view
 from rlhf.pages.charts.document import read_runs
 from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
 from rlhf.pages.markup import empty
-from rlhf.pages.run_form import RunForm, add_forms
+from rlhf.pages.runs import view as run_view
+from rlhf.pages.runs.form import RunForm, add_forms
 from rlhf.runs import launch, supervisor
 from rlhf.runs.disk_use import count_bytes
 
