@@ -43,6 +43,7 @@ from data.tables.instructions import Instructions
 from data.tables.invitations import Invitations
 from data.tables.labeler_weights import LabelerWeights
 from data.tables.metrics import Metrics
+from data.tables.notes import Notes
 from data.tables.pairs import Pairs
 from data.tables.personal_data import PersonalData
 from data.tables.policies import Policies
@@ -97,6 +98,7 @@ class Store(Sql):
         self.runs = Runs(self)
         self.policies = Policies(self)
         self.reward_models = RewardModels(self)
+        self.notes = Notes(self)
         self.snapshots = Snapshots(self)
         self.catalogue = Catalogue(self)
         self.column_mappings = ColumnMappings(self)

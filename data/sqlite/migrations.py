@@ -22,6 +22,7 @@ from data.sqlite.schema import (
     imported_rankings,
     imports,
     labels,
+    notes,
     people,
     projects,
     ratings,
@@ -202,6 +203,13 @@ def m150_imported_rankings(db: Database) -> None:
 def m160_imported_edits(db: Database) -> None:
     """Delete the edits of comparisons whose import broke off."""
     db.execute(imports.EDITS)
+
+
+@migrations()
+def m170_notes(db: Database) -> None:
+    """Create the names, notes, tags and marks of runs, policies and reward models."""
+    for statement in _statements(notes.NOTES):
+        db.execute(statement)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import gradio as gr
 
 from data.errors import BadInput
 from data.ids import POLICY, public_id
 from data.store import Store
+from data.tables.notes import EMPTY
 from data.views.head_to_head import head_to_head
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
@@ -18,6 +21,7 @@ from reward.report.view import message_html, model_choices
 from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
 from rlhf.pages.placement import PlacementFold
 from rlhf.pages.policies_view import COLUMNS, draw_policy, in_family_order, row
+from rlhf.pages.runs.note_form import NoteForm
 from rlhf.runs.launch import launch
 
 PAIRS = 100
@@ -42,26 +46,31 @@ class PoliciesPage:
                 elem_id="queue-pairs",
             )
         status, self.detail = html(), html("policy-detail")
+        self.note = NoteForm(store, "policies")
         PlacementFold(store, look)
         self.chosen, self.seen, self.shown = hidden(), hidden(), hidden()
-        shown = [self.seen, self.shown, self.table, self.choice, self.detail]
-        on_address("policies", look, self.refresh, [self.chosen, self.seen, self.shown], shown)
+        shown = [self.seen, self.shown, self.table, self.choice, self.detail, *self.note.outputs()]
+        on_address("policies", look, self.refresh, [self.chosen, self.seen, self.shown, self.note.seen], shown)
+        self.note.wire()
         self.choice.input(None, self.choice, None, js=choose_address("policies"), **QUIET)
         judge.click(self.queue_pairs, self.choice, status, **QUIET)
 
-    def refresh(self, chosen: str, seen: str, shown: str) -> Updates:
-        """Draw the table when something in it was added, and the policy when another one is chosen."""
-        policies, mark = self.store.policies.all(), self._mark()
+    def refresh(self, chosen: str, seen: str, shown: str, noted: str = "") -> Updates:
+        """Draw the table when something in it changed, and the policy when another one is chosen."""
+        policies, notes = self.store.policies.all(), self.store.notes.all(POLICY)
+        mark = f"{self._mark()} {crc32(repr(notes).encode())}"
         ids = [policy.public for policy in policies]
         chosen = chosen or (ids[-1] if ids else "")
-        if (mark, chosen) == (seen, shown):
-            return unchanged()
         value = chosen if chosen in ids else None
+        note = self.note.show(value or "", noted)
+        if (mark, chosen) == (seen, shown):
+            return note or unchanged()
         updates: Updates = {self.choice: gr.Dropdown(choices=model_choices(reversed(policies)), value=value)}
         if mark != seen:
             met = head_to_head(self.store, "person")
-            rows = [row(self.store, policy, met) for policy in in_family_order(policies)]
+            rows = [row(self.store, policy, met, notes.get(policy.id, EMPTY)) for policy in in_family_order(policies)]
             updates |= {self.seen: mark, self.table: with_links(COLUMNS, rows, LINKED)}
+        updates |= note
         if chosen != shown or not seen:
             known = value or not chosen
             drawn = draw_policy(self.store, chosen) if known else message_html(unknown("policies", chosen))

@@ -8,11 +8,13 @@ from statistics import fmean
 
 from data.ids import POLICY, public_id
 from data.intervals import share_interval
-from data.records import Evaluation, Policy
+from data.records import Evaluation, Note, Policy
 from data.store import Store
+from data.tables.notes import EMPTY
 from data.views.head_to_head import HeadToHead, mean_outcomes
 from labeling.texts.pages import format_share, text
 from rlhf.pages.markup import empty, facts, side_by_side
+from rlhf.pages.runs.listing import describe_tags
 
 COLUMNS = ("policy", "name", "kind", "parent", "people", "judged", "by_judge", "judge", "kl", "length")
 SHOWN, SEARCHED = 6, 300
@@ -34,15 +36,15 @@ def in_family_order(policies: Sequence[Policy]) -> list[Policy]:
     return ordered
 
 
-def row(store: Store, policy: Policy, met: Sequence[HeadToHead]) -> list[str]:
-    """Return a row under COLUMNS; `met`: people's comparisons between policies."""
+def row(store: Store, policy: Policy, met: Sequence[HeadToHead], note: Note = EMPTY) -> list[str]:
+    """Return a row under COLUMNS; `met`: people's comparisons between policies. A name that people gave comes first."""
     people, judged = by_people(met, policy)
     evaluation = newest_evaluation(store, policy)
     report = evaluation.report if evaluation else {}
     length = report.get("length_end")
     return [
         policy.public,
-        policy.name,
+        " · ".join((note.name or policy.name, *describe_tags(note))),
         policy.kind,
         public_id(POLICY, policy.parent_id) if policy.parent_id else "–",
         people,

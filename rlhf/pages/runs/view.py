@@ -8,28 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from data.clock import now
-from data.records import Completion, Run
+from data.records import Completion, Note, Run
 from data.store import Store
+from data.tables.notes import EMPTY
 from labeling.texts.pages import text
 from reward.report.addresses import id_link, link_ids
-from rlhf.common.estimate import describe_progress, elapsed_seconds, format_duration, stalled_seconds
-from rlhf.kinds import KINDS
+from rlhf.common.estimate import describe_progress, format_duration, stalled_seconds
+from rlhf.kinds import kind_title
 from rlhf.pages.first_round.facts import Outcome
 from rlhf.pages.first_round.steps import describe_outcome
 from rlhf.pages.markup import empty, esc, facts, side_by_side
+from rlhf.pages.runs.listing import describe_tags
 from rlhf.runs.disk_use import format_bytes
 
-COLUMNS = ("run", "kind", "state", "started", "took", "produced", "by")
 
-
-def run_rows(runs: Sequence[Run]) -> list[list[str]]:
-    """Return rows under COLUMNS, newest first."""
-    moment = now()
-    return [_run_row(run, moment) for run in runs]
-
-
-def draw_head(run: Run, size: int = 0) -> str:
-    """Return a run's kind, state, progress, errors, results and disk use of `size` bytes."""
+def draw_head(run: Run, size: int = 0, note: Note = EMPTY) -> str:
+    """Return a run's kind, name, state, progress, note, errors, results and disk use of `size` bytes."""
     state = text(f"runs.state_{run.state}")
     stopping = f" · {text('runs.saving')}" if run.cancel_requested and not run.over else ""
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
@@ -41,10 +35,12 @@ def draw_head(run: Run, size: int = 0) -> str:
     results |= {text("runs.disk"): format_bytes(size)} if size else {}
     settings = facts({key: _short(value) for key, value in run.settings.items()})
     folded = f"<details><summary class=soft>{esc(text('runs.settings'))}</summary>{settings}</details>"
-    title = f"<b>{id_link(run.public)} · {esc(_kind(run))}</b> <span class=soft>{esc(state + stopping)}</span>"
-    return (
-        f"<div class=card>{title}{draw_progress(run)}{_draw_stall(run)}{errors}{outcomes}{facts(results)}{folded}</div>"
-    )
+    names = " · ".join(name for name in (kind_title(run.kind), note.name) if name)
+    about = " · ".join((*describe_tags(note), state + stopping))
+    title = f"<b>{id_link(run.public)} · {esc(names)}</b> <span class=soft>{esc(about)}</span>"
+    written = f"<p class=asked>{esc(note.text)}</p>" if note.text else ""
+    parts = (title, draw_progress(run), _draw_stall(run), written, errors, outcomes, facts(results), folded)
+    return f"<div class=card>{''.join(parts)}</div>"
 
 
 def _outcomes(run: Run) -> list[str]:
@@ -112,25 +108,6 @@ def draw_tokens(pieces: Sequence[tuple[str, bool]]) -> str:
     )
     lead = text("runs.tokens", n=len(pieces), counted=sum(counts for _, counts in pieces))
     return f"<p class=soft>{esc(lead)}</p><div class=tokens>{shown}</div>"
-
-
-def _kind(run: Run) -> str:
-    return KINDS[run.kind].title if run.kind in KINDS else run.kind
-
-
-def _run_row(run: Run, moment: str) -> list[str]:
-    seconds = elapsed_seconds(run, moment)
-    duration = format_duration(seconds) if seconds is not None and run.over else ""
-    started = (run.started_at or run.created_at)[:16].replace("T", " ")
-    return [
-        run.public,
-        _kind(run),
-        text(f"runs.state_{run.state}"),
-        started,
-        duration,
-        ", ".join(run.produced),
-        run.created_by,
-    ]
 
 
 def _sampled(store: Store, completions: Sequence[Completion]) -> list[str]:

@@ -140,9 +140,10 @@ def test_further_runs_of_an_address_are_for_the_charts_and_the_first_one_is_on_t
     drawn = page.refresh("run2,run1,run2", "", "")
     assert ">run2</a> ·" in drawn[page.head]
     assert drawn[page.charted].startswith("run2,run1 1 1 ")
-    assert page.refresh("run2,run1", drawn[page.seen], drawn[page.listed]) == gr.skip()
+    marks = drawn[page.seen], drawn[page.list.seen], drawn[page.note.seen]
+    assert page.refresh("run2,run1", *marks) == gr.skip()
     store.metrics.log(1, 2, {"loss": 0.5})
-    assert page.refresh("run2,run1", drawn[page.seen], drawn[page.listed])[page.charted].startswith("run2,run1 1 2 ")
+    assert page.refresh("run2,run1", *marks)[page.charted].startswith("run2,run1 1 2 ")
     every = ",".join(f"run{number}" for number in range(1, 10))
     assert "9 runs are too many for one chart. Choose at most 8." in page.refresh(every, "", "")[page.head]
 
@@ -154,7 +155,7 @@ def test_an_unknown_run_is_named_in_korean_to_a_korean_reader(store):
     with writing_in("ko"):
         shown = page.refresh("run9", "", "")
     assert "run9 실행이 없습니다. 표에서 고르세요." in shown[page.head]
-    assert shown[page.table]["data"][0][1:3] == ["샘플링", "대기 중"]
+    assert shown[page.list.table]["data"][0][2:4] == ["샘플링", "대기 중"]
 
 
 def test_the_policies_page_draws_the_policy_of_its_address_once(store):
@@ -164,7 +165,7 @@ def test_the_policies_page_draws_the_policy_of_its_address_once(store):
     newest, first = page.refresh("", "", ""), page.refresh("p2", "", "")
     assert [updates[page.choice].value for updates in (newest, first)] == ["p4", "p2"]
     assert "<a class=id href='#policies/p1'>p1</a>" in first[page.detail]  # the parent
-    assert page.refresh("p2", first[page.seen], first[page.shown]) == gr.skip()
+    assert page.refresh("p2", first[page.seen], first[page.shown], first[page.note.seen]) == gr.skip()
     unknown = page.refresh("p9", first[page.seen], first[page.shown])
     assert "There is no policy p9." in unknown[page.detail]
     assert unknown[page.choice].value is None
