@@ -40,6 +40,7 @@ from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
 from rlhf.pages.calls import CheckedCalls, report_faults
 from rlhf.pages.charts import routes as charts
+from rlhf.pages.runs.log import log_download
 
 if TYPE_CHECKING:
     from labeling.http.metrics import ServerMetrics
@@ -78,6 +79,7 @@ def compose_site(
         export.download(store),
         upload.upload(store),
         *charts.routes(store),
+        log_download(store),
         *([metrics_route(metrics)] if metrics else []),
     ]
     app.include_router(api_router(store, group_commit))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -30,10 +29,11 @@ from rlhf.pages.markup import empty
 from rlhf.pages.runs import view as run_view
 from rlhf.pages.runs.form import RunForm, add_forms
 from rlhf.pages.runs.listing import Filter
+from rlhf.pages.runs.log import RunLog
 from rlhf.pages.runs.note_form import NoteForm
 from rlhf.pages.runs.run_list import RunList, marks_of
 from rlhf.runs import launch, supervisor
-from rlhf.runs.disk_use import count_bytes
+from rlhf.runs.disk_use import count_bytes, run_folder
 
 
 class RunsPage:
@@ -49,7 +49,7 @@ class RunsPage:
             self.tabs, self.forms = add_forms(store)
         self.defaults = hidden()
         self.status = html()
-        self.list = RunList()
+        self.list = RunList(store)
         self.head = html("run-head")
         with gr.Row(elem_classes="line"):
             unseen: dict[str, Any] = {"visible": False, "scale": 0}
@@ -58,17 +58,27 @@ class RunsPage:
             self.again = gr.Button(text("runs.again"), min_width=200, **unseen)
         self.note = NoteForm(store, "runs")
         html(value="<div id=charts></div>")  # the browser fills it
-        self.samples, self.log = html(), html()
+        self.samples, self.log = html(), RunLog(store)
         self._wire(look)
 
     def _wire(self, look: Look) -> None:
         self.chosen = hidden("chosen-run")
         self.seen, self.charted = hidden(), hidden()
         buttons = [self.cancel, self.resume, self.again]
-        one = [self.seen, self.head, *buttons, self.charted, self.samples, self.log, *self.note.outputs()]
+        one = [self.seen, self.head, *buttons, self.charted, self.samples, *self.log.shown, *self.note.outputs()]
         acted = [self.status, self.chosen, *one]
-        state = [self.chosen, self.seen, self.list.seen, self.note.seen, *self.list.fields]
-        on_address("runs", [look, *self.list.events], self.refresh, state, [*self.list.shown, *one])
+        state = [
+            self.chosen,
+            self.seen,
+            self.list.seen,
+            self.note.seen,
+            self.log.seen,
+            self.log.words,
+            *self.list.fields,
+        ]
+        on_address(
+            "runs", [look, self.log.words.input, *self.list.events], self.refresh, state, [*self.list.shown, *one]
+        )
         self.note.wire()
         on_address("runs", self.cancel.click, self.cancel_run, [self.chosen], acted)
         on_address("runs", self.resume.click, self.resume_run, [self.chosen], acted)
@@ -80,13 +90,25 @@ class RunsPage:
         for form in self.forms.values():
             form.wire(self.chosen)
 
-    def refresh(self, chosen: str, seen: str, listed: str, noted: str = "", *wanted: str | bool) -> Updates:
-        """Draw again what changed, while the page is on the screen. `wanted` are the fields of the filter."""
+    def refresh(
+        self,
+        chosen: str,
+        seen: str,
+        listed: str,
+        noted: str = "",
+        logged: str = "",
+        words: str = "",
+        *wanted: str | bool,
+    ) -> Updates:
+        """Draw again what changed, while the page is on the screen.
+
+        `words` are sought in the log; `wanted` are the fields of the filter.
+        """
         runs, notes = self.store.runs.all(), self.store.notes.all(RUN)
         rows = self.list.draw(runs, notes, listed, Filter.read(wanted))
-        return {**rows, **self.draw(chosen, seen, noted)} or unchanged()
+        return {**rows, **self.draw(chosen, seen, noted, logged, words)} or unchanged()
 
-    def draw(self, chosen: str, seen: str = "", noted: str = "") -> Updates:
+    def draw(self, chosen: str, seen: str = "", noted: str = "", logged: str = "", words: str = "") -> Updates:
         """Return the chosen runs: the running one, or the newest, if none is chosen."""
         runs, notes = self.store.runs.all(), self.store.notes.all(RUN)
         try:
@@ -97,13 +119,14 @@ class RunsPage:
             return self.draw_nothing(empty(text("runs.none")))
         mark = crc32(repr((marks_of(runs), notes)).encode())
         note = notes.get(shown[0].id, EMPTY)
-        return {**self.note.show(shown[0].public, noted), **self.draw_runs(shown, note, seen, mark)}
+        around = {**self.note.show(shown[0].public, noted), **self.log.draw(shown[0], words, logged)}
+        return {**around, **self.draw_runs(shown, note, seen, mark)}
 
     def draw_nothing(self, line: str) -> Updates:
         """Return the page without a run, and the line that says why."""
         buttons: Updates = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
-        cleared: Updates = dict.fromkeys((self.charted, self.samples, self.log), "")
-        return {self.seen: "none", self.head: line, **cleared, **buttons, **self.note.show("", "")}
+        cleared: Updates = dict.fromkeys((self.charted, self.samples), "")
+        return {self.seen: "none", self.head: line, **cleared, **buttons, **self.note.show("", ""), **self.log.clear()}
 
     def draw_runs(self, shown: list[Run], note: Note, seen: str, listed: int) -> Updates:
         """Return the first of these runs with its note, and all of them for the charts.
@@ -115,9 +138,8 @@ class RunsPage:
         mark = f"{charted} {run.state} {run.done} {run.cancel_requested}"
         if mark == seen and run.state != "running":
             return {}
-        size = count_bytes(self._folder(run))
-        head, log = run_view.draw_head(run, size, note), run_view.draw_log(self._folder(run))
-        moving: Updates = {self.head: head, self.log: log}
+        size = count_bytes(run_folder(self.store, run))
+        moving: Updates = {self.head: run_view.draw_head(run, size, note)}
         if mark == seen:
             return moving
         return {
@@ -204,6 +226,3 @@ class RunsPage:
         if not shown:
             raise gr.Error(text("runs.none"))
         return shown[0]
-
-    def _folder(self, run: Run) -> Path:
-        return self.store.home / "runs" / str(run.id)

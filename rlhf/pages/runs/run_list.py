@@ -9,11 +9,13 @@ from zlib import crc32
 import gradio as gr
 
 from data.records import Note, Run
+from data.store import Store
 from labeling.texts.pages import text
 from reward.page import Updates
 from rlhf.kinds import kind_title
 from rlhf.pages.components import hidden, html, table, with_links
 from rlhf.pages.markup import esc
+from rlhf.pages.runs.cancel_several import CancelSeveral
 from rlhf.pages.runs.listing import COLUMNS, Filter, describe_count, filter_runs, run_rows
 
 LINKED = ("run", "produced")
@@ -24,7 +26,7 @@ STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 class RunList:
     """The components. `fields` stand in the order of `Filter`; kinds and tags are those that the runs have."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
         with gr.Row(elem_classes="fields", elem_id="runs-filter"):
             words = gr.Textbox(label=text("runs.search"), max_lines=1, elem_id="runs-words")
             self.kind = gr.Dropdown([_any()], value="", label=text("runs.column_kind"), elem_id="runs-kind")
@@ -35,12 +37,13 @@ class RunList:
         self.fields = [words, self.kind, state, self.tag, archived]
         self.count = html("runs-count")
         self.table = table("runs", COLUMNS, "runs-table", "runs.table", linked=LINKED)
+        self.several = CancelSeveral(store)
         self.seen = hidden()
-        self.shown = [self.seen, self.count, self.table, self.kind, self.tag]
+        self.shown = [self.seen, self.count, self.table, self.kind, self.tag, *self.several.shown]
         self.events = [words.input, self.kind.input, state.input, self.tag.input, archived.input]
 
     def draw(self, runs: Sequence[Run], notes: Mapping[int, Note], seen: str, wanted: Filter) -> Updates:
-        """Return the rows that the filter shows, if a run, a note or the filter changed."""
+        """Return the rows that the filter shows and the runs to cancel, if a run, a note or the filter changed."""
         mark = str(crc32(repr((marks_of(runs), notes, wanted)).encode()))
         if mark == seen:
             return {}
@@ -51,6 +54,7 @@ class RunList:
             self.seen: mark,
             self.count: f"<p class=soft role=status>{esc(describe_count(runs, shown, notes, wanted))}</p>",
             self.table: with_links(COLUMNS, run_rows(shown, notes), LINKED),
+            **self.several.draw(runs, notes),
             self.kind: gr.Dropdown(choices=[_any(), *((kind_title(kind), kind) for kind in kinds)]),
             self.tag: gr.Dropdown(choices=[_any(), *((tag, tag) for tag in tags)]),
         }

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run as plain values and HTML: its row, head, samples and log. Without gradio."""
+"""A run as plain values and HTML: its head and samples. Without gradio."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from data.clock import now
@@ -84,19 +83,6 @@ def draw_samples(store: Store, run: Run) -> str:
         for example in examples
     ]
     return "".join(samples) or empty(text("runs.no_samples" if run.over else "runs.samples_later"))
-
-
-def draw_log(folder: Path, lines: int = 100) -> str:
-    """Return the last lines of the run's log, newest first."""
-    file = folder / "log.txt"
-    if not file.exists():
-        return empty(text("runs.no_log"))
-    with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - 64_000))
-        log = stream.read().decode("utf-8", "replace").replace("\r", "\n")
-    newest = "\n".join([line for line in reversed(log.splitlines()) if line.strip()][:lines])
-    label = esc(text("runs.log"))
-    return f"<div class=log tabindex=0 role=log aria-label='{label}'>{esc(newest or text('runs.log_empty'))}</div>"
 
 
 def draw_tokens(pieces: Sequence[tuple[str, bool]]) -> str:

@@ -19,6 +19,8 @@ from rlhf.pages.next_step import LoopCounts, NewestPolicy, Step, next_step
 from rlhf.pages.policies import PoliciesPage
 from rlhf.pages.policies_view import by_people, in_family_order, row
 from rlhf.pages.runs import view as run_view
+from rlhf.pages.runs.log import draw_hits, draw_log
+from rlhf.pages.runs.log_search import search_log
 from rlhf.pages.runs.page import RunsPage
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -41,7 +43,8 @@ def test_a_models_text_is_text_wherever_it_is_shown(store):
         side_by_side(EVIL, (EVIL, EVIL), (EVIL, EVIL)),
         run_view.draw_head(run),
         run_view.draw_samples(store, run),
-        run_view.draw_log(store.home / "runs" / "1"),
+        draw_log(store.home / "runs" / "1"),
+        draw_hits(search_log(store.home / "runs" / "1", "img"), EVIL),
         draw_step(Step(EVIL, EVIL)),
     ]
     assert all("<img" not in html and "&lt;img" in html for html in drawn)
@@ -95,7 +98,7 @@ def test_a_comparison_says_who_wins_how_often_and_how_much_memory_it_took(store)
 
 def test_the_log_shows_its_newest_line_first(tmp_path):
     (tmp_path / "log.txt").write_text("one\ntwo\r three\n")
-    html = run_view.draw_log(tmp_path)
+    html = draw_log(tmp_path)
     assert html.partition(">")[2].split() == ["three", "two", "one</div>"]
 
 
@@ -140,7 +143,7 @@ def test_further_runs_of_an_address_are_for_the_charts_and_the_first_one_is_on_t
     drawn = page.refresh("run2,run1,run2", "", "")
     assert ">run2</a> ·" in drawn[page.head]
     assert drawn[page.charted].startswith("run2,run1 1 1 ")
-    marks = drawn[page.seen], drawn[page.list.seen], drawn[page.note.seen]
+    marks = drawn[page.seen], drawn[page.list.seen], drawn[page.note.seen], drawn[page.log.seen], ""
     assert page.refresh("run2,run1", *marks) == gr.skip()
     store.metrics.log(1, 2, {"loss": 0.5})
     assert page.refresh("run2,run1", *marks)[page.charted].startswith("run2,run1 1 2 ")

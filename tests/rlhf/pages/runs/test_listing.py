@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import re
+
+import gradio as gr
 import pytest
 
 from data.records import Note
+from rlhf.pages.runs.cancel_several import CancelSeveral
 from rlhf.pages.runs.listing import COLUMNS, Filter, describe_count, filter_runs, run_rows
 
 NOTES = {
@@ -65,3 +69,23 @@ def test_a_row_has_the_name_the_tags_and_the_marks(runs):
 )
 def test_a_line_counts_what_the_filter_leaves_out(runs, wanted, line):
     assert describe_count(runs, filter_runs(runs, NOTES, wanted), NOTES, wanted) == line
+
+
+def test_the_fold_offers_what_has_not_ended_and_says_what_became_of_it(store, runs):
+    with gr.Blocks():
+        several = CancelSeveral(store)
+    drawn = several.draw(runs, NOTES)
+    assert drawn[several.fold].visible
+    assert drawn[several.choice].choices == [
+        ("run1 · PPO · first try · queued", "run1"),
+        ("run2 · Supervised fine-tuning · queued", "run2"),
+        ("run4 · Sample · queued", "run4"),
+    ]
+    assert several.choose_all() == ["run1", "run2", "run4"]
+    assert "No run is chosen." in several.cancel([])[several.status]
+    done = several.cancel(["run4", "run3", "run2"])
+    assert done[several.choice] == []
+    assert re.sub("<[^>]+>", "", done[several.status]) == (
+        "Removed from the queue: run4, run2. Not cancelled: run3 (cancelled)."
+    )
+    assert not several.draw(store.runs.all(), NOTES)[several.fold].visible

@@ -48,9 +48,10 @@ def test_the_form_is_filled_for_another_run_and_after_a_change_only(page, store)
     first = page.refresh("run1", "", "")
     assert (first[page.note.shown], first[page.note.name]) == ("run1", "")
     seen, listed, noted = first[page.seen], first[page.list.seen], first[page.note.seen]
-    assert page.refresh("run1", seen, listed, noted) == gr.skip()  # somebody may be typing
+    log = first[page.log.seen], ""
+    assert page.refresh("run1", seen, listed, noted, *log) == gr.skip()  # somebody may be typing
     change_note(store, "run1", by="rae", name="new", tags=("a", "b"))
-    changed = page.refresh("run1", seen, listed, noted)
+    changed = page.refresh("run1", seen, listed, noted, *log)
     assert (changed[page.note.name], changed[page.note.tags]) == ("new", "a, b")
     assert page.refresh("run2", seen, listed, changed[page.note.seen])[page.note.name] == ""
 
@@ -65,7 +66,7 @@ def test_an_archived_run_is_hidden_in_the_table_and_among_the_runs_to_add(page, 
     drawn = page.refresh("run1", "", "")
     assert [row[0] for row in drawn[page.list.table]["data"]] == ["run1"]
     assert "1 archived runs are hidden." in drawn[page.list.count]
-    everything = page.refresh("run1", "", "", "", "", "", "", "", True)
+    everything = page.refresh("run1", "", "", "", "", "", "", "", "", "", True)
     assert [row[0] for row in everything[page.list.table]["data"]] == ["run2", "run1"]
     assert make_document(store, "run1")["others"] == []
 
