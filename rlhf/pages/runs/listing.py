@@ -13,7 +13,7 @@ from labeling.texts.pages import text
 from rlhf.common.estimate import elapsed_seconds, format_duration
 from rlhf.kinds import kind_title
 
-COLUMNS = ("run", "name", "kind", "state", "tags", "started", "took", "produced", "by")
+COLUMNS = ("run", "name", "kind", "state", "tags", "started", "took", "memory", "produced", "by")
 
 
 class Filter(NamedTuple):
@@ -49,13 +49,13 @@ def filter_runs(runs: Sequence[Run], notes: Mapping[int, Note], wanted: Filter) 
     return [run for run in runs if admits(run)]
 
 
-def run_rows(runs: Sequence[Run], notes: Mapping[int, Note]) -> list[list[str]]:
-    """Return rows under COLUMNS, in the order of the runs."""
+def run_rows(runs: Sequence[Run], notes: Mapping[int, Note], memory: Mapping[int, str]) -> list[list[str]]:
+    """Return rows under COLUMNS, in the order of the runs; `memory` has the cells of that column."""
     moment = now()
-    return [make_row(run, notes.get(run.id, EMPTY), moment) for run in runs]
+    return [make_row(run, notes.get(run.id, EMPTY), moment, memory.get(run.id, "")) for run in runs]
 
 
-def make_row(run: Run, note: Note, moment: str) -> list[str]:
+def make_row(run: Run, note: Note, moment: str, memory: str = "") -> list[str]:
     """Return the row of one run at a moment."""
     seconds = elapsed_seconds(run, moment)
     return [
@@ -66,6 +66,7 @@ def make_row(run: Run, note: Note, moment: str) -> list[str]:
         ", ".join(describe_tags(note)),
         (run.started_at or run.created_at)[:16].replace("T", " "),
         format_duration(seconds) if seconds is not None and run.over else "",
+        memory,
         ", ".join(run.produced),
         run.created_by,
     ]

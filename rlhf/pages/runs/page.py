@@ -139,7 +139,7 @@ class RunsPage:
         if mark == seen and run.state != "running":
             return {}
         size = count_bytes(run_folder(self.store, run))
-        moving: Updates = {self.head: run_view.draw_head(run, size, note)}
+        moving: Updates = {self.head: run_view.draw_head(run, size, note, self.store.metrics.usage(run.id))}
         if mark == seen:
             return moving
         return {

@@ -17,6 +17,7 @@ from rlhf.pages.components import hidden, html, table, with_links
 from rlhf.pages.markup import esc
 from rlhf.pages.runs.cancel_several import CancelSeveral
 from rlhf.pages.runs.listing import COLUMNS, Filter, describe_count, filter_runs, run_rows
+from rlhf.pages.runs.usage import Used, memory_cell
 
 LINKED = ("run", "produced")
 """Columns that hold ids."""
@@ -27,6 +28,7 @@ class RunList:
     """The components. `fields` stand in the order of `Filter`; kinds and tags are those that the runs have."""
 
     def __init__(self, store: Store) -> None:
+        self.store = store
         with gr.Row(elem_classes="fields", elem_id="runs-filter"):
             words = gr.Textbox(label=text("runs.search"), max_lines=1, elem_id="runs-words")
             self.kind = gr.Dropdown([_any()], value="", label=text("runs.column_kind"), elem_id="runs-kind")
@@ -44,7 +46,8 @@ class RunList:
 
     def draw(self, runs: Sequence[Run], notes: Mapping[int, Note], seen: str, wanted: Filter) -> Updates:
         """Return the rows that the filter shows and the runs to cancel, if a run, a note or the filter changed."""
-        mark = str(crc32(repr((marks_of(runs), notes, wanted)).encode()))
+        memory = {run.id: memory_cell(run, self._used(run)) for run in runs}
+        mark = str(crc32(repr((marks_of(runs), notes, wanted, memory)).encode()))
         if mark == seen:
             return {}
         shown = filter_runs(runs, notes, wanted)
@@ -53,11 +56,14 @@ class RunList:
         return {
             self.seen: mark,
             self.count: f"<p class=soft role=status>{esc(describe_count(runs, shown, notes, wanted))}</p>",
-            self.table: with_links(COLUMNS, run_rows(shown, notes), LINKED),
+            self.table: with_links(COLUMNS, run_rows(shown, notes, memory), LINKED),
             **self.several.draw(runs, notes),
             self.kind: gr.Dropdown(choices=[_any(), *((kind_title(kind), kind) for kind in kinds)]),
             self.tag: gr.Dropdown(choices=[_any(), *((tag, tag) for tag in tags)]),
         }
+
+    def _used(self, run: Run) -> Used:
+        return self.store.metrics.usage(run.id) if run.state == "running" else {}
 
 
 def marks_of(runs: Sequence[Run]) -> str:

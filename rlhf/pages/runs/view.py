@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from data.clock import now
@@ -18,18 +19,19 @@ from rlhf.pages.first_round.facts import Outcome
 from rlhf.pages.first_round.steps import describe_outcome
 from rlhf.pages.markup import empty, esc, facts, side_by_side
 from rlhf.pages.runs.listing import describe_tags
+from rlhf.pages.runs.usage import Used, usage_facts
 from rlhf.runs.disk_use import format_bytes
 
 
-def draw_head(run: Run, size: int = 0, note: Note = EMPTY) -> str:
-    """Return a run's kind, name, state, progress, note, errors, results and disk use of `size` bytes."""
+def draw_head(run: Run, size: int = 0, note: Note = EMPTY, used: Used = MappingProxyType({})) -> str:
+    """Return a run's kind, name, state, progress, note, errors and results, and what it uses: `size` is on the disk."""
     state = text(f"runs.state_{run.state}")
     stopping = f" · {text('runs.saving')}" if run.cancel_requested and not run.over else ""
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
     lines = [run.error, *run.report.get("notes", []), *skipped]
     errors = "".join(f"<p class=bad>{link_ids(line)}</p>" for line in lines if line)
     outcomes = "".join(f"<p>{link_ids(line)}</p>" for line in _outcomes(run))
-    results: dict[str, object] = {text("runs.column_produced"): ", ".join(run.produced)}
+    results: dict[str, object] = usage_facts(run, used) | {text("runs.column_produced"): ", ".join(run.produced)}
     results |= {text("runs.resumes"): run.resumes and f"run{run.resumes}", **_results(run.report)}
     results |= {text("runs.disk"): format_bytes(size)} if size else {}
     settings = facts({key: _short(value) for key, value in run.settings.items()})

@@ -50,12 +50,12 @@ def test_a_filter_shows_the_runs_that_fulfil_all_its_conditions(runs, wanted, id
 
 
 def test_a_row_has_the_name_the_tags_and_the_marks(runs):
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in run_rows(runs, NOTES)]
-    assert [(row["run"], row["name"], row["tags"]) for row in rows] == [
-        ("run4", "", ""),
-        ("run3", "old", "archived"),
-        ("run2", "", "lr, keep, baseline"),
-        ("run1", "first try", "lr"),
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in run_rows(runs, NOTES, {2: "1.5 GB"})]
+    assert [(row["run"], row["name"], row["tags"], row["memory"]) for row in rows] == [
+        ("run4", "", "", ""),
+        ("run3", "old", "archived", ""),
+        ("run2", "", "lr, keep, baseline", "1.5 GB"),
+        ("run1", "first try", "lr", ""),
     ]
 
 
