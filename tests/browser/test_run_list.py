@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of the Runs page in a real browser: a note is kept and seen at once, the search narrows the table."""
+"""The list and the form of the Runs page in a real browser: notes, search, presets and several runs cancelled at once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from data import Store
-from tests.browser.run_charts import finish
-from tests.support.browsing import MARKS, picture, sign_in, tab
+from tests.browser.run_charts import finish, start
+from tests.support.browsing import MARKS, picture, sign_in, tab, visit
 
 pytestmark = MARKS
 
@@ -56,3 +56,37 @@ def test_a_run_is_named_found_archived_and_hidden(page, server, store):
     expect(table.get_by_role("link", name=other, exact=True)).to_be_visible()
     page.get_by_label("Show archived runs").check()
     expect(table).to_contain_text("the long one")
+
+
+def test_a_preset_fills_and_marks_the_fields_and_the_time_follows(page, server, store):
+    visit(page, server, "runs")
+    opener = page.get_by_role("button", name="Start a run")
+    if not page.locator("#kinds").is_visible():
+        opener.click()
+    page.get_by_role("tab", name="PPO").click()
+    page.locator("#preset-ppo").get_by_label("Quick").check()
+    expect(page.locator("#preset-ppo-line")).to_contain_text("max steps 9 instead of 36")
+    steps, size = page.locator("#ppo-max_steps"), page.locator("#ppo-batch_size")
+    for field, value in ((steps, "9"), (size, "64")):
+        expect(field.locator("input")).to_have_value(value)
+        expect(field).to_have_class(re.compile(r"\bchanged\b"))
+    expect(size).to_be_visible()  # the fold opened
+    picture(page, "preset")
+    page.locator("#preset-ppo").get_by_label("Standard").check()
+    expect(steps.locator("input")).to_have_value("36")
+    expect(steps).not_to_have_class(re.compile(r"\bchanged\b"))
+
+
+def test_chosen_runs_are_cancelled_at_once(page, server, store):
+    working = start(store, "ppo")  # so that the others wait
+    waiting = [store.runs.enqueue("sft", {}, "rae").public for _ in range(2)]
+    visit(page, server, "runs")
+    page.get_by_role("button", name="Cancel several runs").click()
+    for run in waiting:
+        page.locator("#cancel-choice input").click()
+        page.get_by_role("option", name=re.compile(f"^{run} ")).click()
+    page.keyboard.press("Escape")
+    page.locator("#cancel-chosen").click()
+    expect(page.locator("#cancel-status")).to_contain_text(f"Removed from the queue: {waiting[1]}, {waiting[0]}.")
+    expect(page.locator("#cancel-several")).to_be_hidden()  # one run alone has a button of its own
+    store.runs.finish(working.id, "done")

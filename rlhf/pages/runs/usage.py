@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run uses, in words: its facts while it works, and its cell in the list. Without gradio."""
+"""Words for what a run uses: facts while it works, and its cell in the list. Without gradio."""
 
 from __future__ import annotations
 
