@@ -55,6 +55,7 @@ from data.tables.reward_models import RewardModels
 from data.tables.runs import Runs
 from data.tables.snapshots import Snapshots
 from data.tables.tokens import Tokens
+from data.tables.webhook_deliveries import WebhookDeliveries
 
 FILE = "feedback.db"
 
@@ -106,6 +107,7 @@ class Store(Sql):
         self.evaluations = Evaluations(self)
         self.ratings = Ratings(self)
         self.imports = Imports(self)
+        self.webhook_deliveries = WebhookDeliveries(self)
         self.audit = Audit(self)
         self.metrics = Metrics(self.home)
 

@@ -27,6 +27,7 @@ from data.sqlite.schema import (
     projects,
     ratings,
     resolved_settings,
+    webhook_deliveries,
 )
 from data.sqlite.schema.quality import apply as add_quality
 
@@ -210,6 +211,12 @@ def m170_notes(db: Database) -> None:
     """Create the names, notes, tags and marks of runs, policies and reward models."""
     for statement in _statements(notes.NOTES):
         db.execute(statement)
+
+
+@migrations()
+def m180_webhook_deliveries(db: Database) -> None:
+    """Create the list of runs whose end was sent to the webhook."""
+    db.execute(webhook_deliveries.TABLE)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

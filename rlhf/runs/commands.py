@@ -19,6 +19,7 @@ from rlhf.runs import supervisor
 from rlhf.runs.disk_use import KEEP, count_bytes, format_bytes, list_removals, prune, run_folder
 from rlhf.runs.launch import follow, resume, run_document
 from rlhf.runs.note_command import add_note_arguments, describe_note, note_document, note_thing, render_note
+from rlhf.runs.webhook import read_webhook, write_webhook
 
 BY = "command line"
 """The name under which a command starts a run."""
@@ -29,16 +30,17 @@ def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=("list", "show", "cancel", "resume", "note", "prune"),
+        choices=("list", "show", "cancel", "resume", "note", "webhook", "prune"),
         default="list",
         help="list all runs; show, cancel or resume the run ID; note: name or tag the run, policy or reward model ID;"
+        " webhook: send the end of each run to the address ID, '' for none;"
         " prune: delete files of old runs that no model needs (default %(default)s)",
     )
     parser.add_argument(
         "id",
         nargs="?",
         metavar="ID",
-        help="the run to show, cancel, resume or note, such as run17; note also takes p4 and r3",
+        help="run to show, cancel, resume or note, such as run17; note also takes p4 and r3; webhook takes an address",
     )
     parser.add_argument(
         "--wait",
@@ -57,6 +59,8 @@ def cmd_runs(args: argparse.Namespace) -> dict[str, Any]:
     store = open_store(args)
     if args.action == "prune":
         return prune_runs(store, args.keep, dry_run=args.dry_run)
+    if args.action == "webhook":
+        return set_webhook(store, args.id)
     if args.action != "list" and args.id is None:
         raise BadInput(
             f"runs {args.action} needs a run", f"Name one: preference-loop runs {args.action} run17", field="id"
@@ -82,7 +86,18 @@ def cmd_runs(args: argparse.Namespace) -> dict[str, Any]:
         "total": run.total,
         "note": run.note,
     }
+    if problem := store.webhook_deliveries.problem(run_id):
+        detail["webhook_problem"] = problem
     return {"runs": [run_document(run) | detail | note_document(store.notes.get(RUN, run_id))]}
+
+
+def set_webhook(store: Store, url: str | None) -> dict[str, Any]:
+    """Keep the address that gets the end of each run; None: only show it -> {webhook, since}, its host only."""
+    if url is not None:
+        webhook = write_webhook(store.home, url)
+        store.audit.add(BY, "webhook", host=webhook.host if webhook else None)
+    webhook = read_webhook(store.home)
+    return {"webhook": webhook and webhook.host, "since": webhook and webhook.since}
 
 
 def _listed(store: Store, run: Run, note: Note) -> dict[str, Any]:
@@ -163,6 +178,9 @@ def render_runs(document: dict) -> str:
     """Return a line per run; for one run its settings as well."""
     if "pruned" in document:
         return _render_pruned(document)
+    if "webhook" in document:
+        host = document["webhook"]
+        return f"The end of each run goes to {host}." if host else "This home has no webhook."
     if "thing" in document:
         return render_note(document)
     if "runs" not in document:

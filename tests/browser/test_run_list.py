@@ -90,3 +90,28 @@ def test_chosen_runs_are_cancelled_at_once(page, server, store):
     expect(page.locator("#cancel-status")).to_contain_text(f"Removed from the queue: {waiting[1]}, {waiting[0]}.")
     expect(page.locator("#cancel-several")).to_be_hidden()  # one run alone has a button of its own
     store.runs.finish(working.id, "done")
+
+
+RECORD = """() => { window.told = []; window.Notification = class { constructor(line, { tag }) { told.push([tag, line]); }
+    static permission = "default"; static async requestPermission() { return this.permission = "granted"; } }; }"""
+
+
+def test_the_end_of_a_run_stands_in_the_title_and_in_a_notification_if_a_person_asked(page, server, store):
+    visit(page, server, "runs")
+    page.evaluate(RECORD)
+    silent, told = start(store, "sft"), start(store, "ppo")
+    with page.expect_response("**/train/runs/ended*"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    visit(page, server, "loop")
+    store.runs.finish(silent.id, "done")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page).to_have_title(re.compile(r"^\(\d+\) Preference Loop$"))  # those of the tests before may be among them
+    visit(page, server, "runs")
+    expect(page).to_have_title("Preference Loop")
+    page.get_by_role("button", name="Notify me when a run ends").click()
+    expect(page.get_by_role("button", name="Notifications are on")).to_have_attribute("aria-pressed", "true")
+    visit(page, server, "loop")
+    store.runs.finish(told.id, "failed")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page).to_have_title("(1) Preference Loop")
+    assert page.evaluate("told") == [[told.public, f"{told.public} · PPO: failed"]]

@@ -135,11 +135,13 @@ class RunsPage:
         """
         run, values = shown[0], " ".join(str(self.store.metrics.count(run.id)) for run in shown)
         charted = f"{','.join(run.public for run in shown)} {values} {listed}"
-        mark = f"{charted} {run.state} {run.done} {run.cancel_requested}"
+        unsent = self.store.webhook_deliveries.problem(run.id)
+        mark = f"{charted} {run.state} {run.done} {run.cancel_requested} {unsent}"
         if mark == seen and run.state != "running":
             return {}
-        size = count_bytes(run_folder(self.store, run))
-        moving: Updates = {self.head: run_view.draw_head(run, size, note, self.store.metrics.usage(run.id))}
+        size, used = count_bytes(run_folder(self.store, run)), self.store.metrics.usage(run.id)
+        beside = run_view.Surroundings(size, note, used, unsent)
+        moving: Updates = {self.head: run_view.draw_head(run, beside)}
         if mark == seen:
             return moving
         return {

@@ -17,6 +17,7 @@ from rlhf.pages.components import hidden, html, table, with_links
 from rlhf.pages.markup import esc
 from rlhf.pages.runs.cancel_several import CancelSeveral
 from rlhf.pages.runs.listing import COLUMNS, Filter, describe_count, filter_runs, run_rows
+from rlhf.pages.runs.notices import notices_html
 from rlhf.pages.runs.usage import Used, memory_cell
 
 LINKED = ("run", "produced")
@@ -41,13 +42,15 @@ class RunList:
         self.table = table("runs", COLUMNS, "runs-table", "runs.table", linked=LINKED)
         self.several = CancelSeveral(store)
         self.seen = hidden()
-        self.shown = [self.seen, self.count, self.table, self.kind, self.tag, *self.several.shown]
+        self.notices = html("run-notices")
+        self.shown = [self.seen, self.notices, self.count, self.table, self.kind, self.tag, *self.several.shown]
         self.events = [words.input, self.kind.input, state.input, self.tag.input, archived.input]
 
     def draw(self, runs: Sequence[Run], notes: Mapping[int, Note], seen: str, wanted: Filter) -> Updates:
         """Return the rows that the filter shows and the runs to cancel, if a run, a note or the filter changed."""
         memory = {run.id: memory_cell(run, self._used(run)) for run in runs}
-        mark = str(crc32(repr((marks_of(runs), notes, wanted, memory)).encode()))
+        notices = notices_html(self.store)
+        mark = str(crc32(repr((marks_of(runs), notes, wanted, memory, notices)).encode()))
         if mark == seen:
             return {}
         shown = filter_runs(runs, notes, wanted)
@@ -55,6 +58,7 @@ class RunList:
         tags = sorted({tag for note in notes.values() for tag in note.tags} | {wanted.tag} - {""})
         return {
             self.seen: mark,
+            self.notices: notices,
             self.count: f"<p class=soft role=status>{esc(describe_count(runs, shown, notes, wanted))}</p>",
             self.table: with_links(COLUMNS, run_rows(shown, notes, memory), LINKED),
             **self.several.draw(runs, notes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from data.clock import now
 from data.records import Completion, Note, Run
@@ -23,12 +23,23 @@ from rlhf.pages.runs.usage import Used, usage_facts
 from rlhf.runs.disk_use import format_bytes
 
 
-def draw_head(run: Run, size: int = 0, note: Note = EMPTY, used: Used = MappingProxyType({})) -> str:
-    """Return a run's kind, name, state, progress, note, errors and results, and what it uses: `size` is on the disk."""
+class Surroundings(NamedTuple):
+    """Facts beside a run's row: bytes on the disk, its note, what it uses now, and the webhook's problem."""
+
+    size: int = 0
+    note: Note = EMPTY
+    used: Used = MappingProxyType({})
+    unsent: str | None = None
+
+
+def draw_head(run: Run, beside: Surroundings = Surroundings()) -> str:  # noqa: B008 (it never changes)
+    """Return a run's kind, name, state, progress, note, errors, results and what it uses."""
+    size, note, used, problem = beside
+    unsent = text("notices.not_sent", problem=problem) if problem else None
     state = text(f"runs.state_{run.state}")
     stopping = f" · {text('runs.saving')}" if run.cancel_requested and not run.over else ""
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
-    lines = [run.error, *run.report.get("notes", []), *skipped]
+    lines = [run.error, unsent, *run.report.get("notes", []), *skipped]
     errors = "".join(f"<p class=bad>{link_ids(line)}</p>" for line in lines if line)
     outcomes = "".join(f"<p>{link_ids(line)}</p>" for line in _outcomes(run))
     results: dict[str, object] = usage_facts(run, used) | {text("runs.column_produced"): ", ".join(run.produced)}
