@@ -28,8 +28,8 @@ from data.store import Store
 from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory, peak_mb
 from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halved
+from reward.base.usage import Meter
 from rlhf.common.out_of_memory import explain_out_of_memory
-from rlhf.common.usage import Meter
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint
 from rlhf.runs.processes import (

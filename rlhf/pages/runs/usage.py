@@ -9,7 +9,7 @@ from data.records import Run
 from labeling.texts.pages import text
 
 Used = Mapping[str, float]
-"""What `rlhf.common.usage.Meter` read; empty before the first reading."""
+"""What `reward.base.usage.Meter` read; empty before the first reading."""
 
 
 def usage_facts(run: Run, used: Used) -> dict[str, object]:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from data.tables.process_identity import identify_process
-from rlhf.common.usage import Meter, gpu_memory
+from reward.base.usage import Meter, gpu_memory
 from rlhf.runs.worker import beat
 
 BURN = "import sys, time\nheld = bytearray(64 * 2**20)\nprint(1, flush=True)\nwhile True: pass"
