@@ -9,7 +9,7 @@
     return wanted() && Notification.permission === "granted" ? "on" : "off";
   };
   const draw = () => {
-    if (!document.hidden && document.querySelector("#page-runs")?.offsetParent) unseen = 0;
+    if (unseen && !document.hidden && document.querySelector("#page-runs")?.offsetParent) unseen = 0;
     const title = unseen ? `(${unseen}) ${TITLE}` : TITLE;
     if (document.title !== title) document.title = title;
     const button = document.querySelector("#notify"), now = state();
