@@ -8,7 +8,7 @@ Ids of prompts, pairs, accounts, policies, reward models, runs and snapshots are
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from data.ids import POLICY, REWARD_MODEL, RUN, SNAPSHOT, public_id
 
@@ -149,6 +149,16 @@ class Run(_Public):
     def over(self) -> bool:
         """Return whether the run has ended, done or not."""
         return self.state not in ("queued", "running")
+
+
+class Note(NamedTuple):
+    """The words and marks that people gave to a run, a policy or a reward model."""
+
+    name: str = ""
+    text: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
+    baseline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

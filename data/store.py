@@ -44,6 +44,7 @@ from data.tables.instructions import Instructions
 from data.tables.invitations import Invitations
 from data.tables.labeler_weights import LabelerWeights
 from data.tables.metrics import Metrics
+from data.tables.notes import Notes
 from data.tables.pairs import Pairs
 from data.tables.personal_data import PersonalData
 from data.tables.policies import Policies
@@ -56,6 +57,7 @@ from data.tables.reward_models import RewardModels
 from data.tables.runs import Runs
 from data.tables.snapshots import Snapshots
 from data.tables.tokens import Tokens
+from data.tables.webhook_deliveries import WebhookDeliveries
 
 FILE = "feedback.db"
 
@@ -99,6 +101,7 @@ class Store(Sql):
         self.runs = Runs(self)
         self.policies = Policies(self)
         self.reward_models = RewardModels(self)
+        self.notes = Notes(self)
         self.snapshots = Snapshots(self)
         self.catalogue = Catalogue(self)
         self.column_mappings = ColumnMappings(self)
@@ -108,6 +111,7 @@ class Store(Sql):
         self.imports = Imports(self)
         self.retractions = Retractions(self)
         self.imported_rows = ImportedRows(self)
+        self.webhook_deliveries = WebhookDeliveries(self)
         self.audit = Audit(self)
         self.metrics = Metrics(self.home)
 

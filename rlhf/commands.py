@@ -33,7 +33,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
     check.add_argument("--template-set", action="append", default=[], metavar="NAME=VALUE", help=TEMPLATE_SET_HELP)
     _add_policies(subparsers, common)
     add_runs_arguments(
-        add("runs", "List, show, cancel or resume runs; delete the files of old ones.", cmd_runs, render_runs)
+        add("runs", "List, show, cancel, resume or note runs; delete the files of old ones.", cmd_runs, render_runs)
     )
     add("supervise", "Start queued runs until none is left (serve does this automatically).", cmd_supervise)
     tour = add("tour", "Run the full demo loop without a browser, with simulated labelers.", cmd_tour)

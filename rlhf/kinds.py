@@ -186,6 +186,11 @@ OWN_OPTIONS = ("simulate", "export", "merge")
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo", "rejection", "best-of-n")
 
 
+def kind_title(name: str) -> str:
+    """Return the title of a kind of run in the reader's language; of one that this version does not know, its name."""
+    return KINDS[name].title if name in KINDS else name
+
+
 def start_command(kind: str) -> str:
     """Return the command that starts a run of that kind."""
     return f"train {kind}" if kind in TRAININGS else COMMANDS.get(kind, kind)

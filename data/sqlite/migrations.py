@@ -22,11 +22,13 @@ from data.sqlite.schema import (
     imported_rankings,
     imports,
     labels,
+    notes,
     people,
     projects,
     ratings,
     resolved_settings,
     retractions,
+    webhook_deliveries,
 )
 from data.sqlite.schema.quality import apply as add_quality
 
@@ -211,6 +213,19 @@ def m170_retractions(db: Database) -> None:
     for statement in (*_statements(retractions.TABLES), *retractions.TRIGGERS):
         db.execute(statement)
     _freeze(db, retractions.FROZEN)
+
+
+@migrations()
+def m175_notes(db: Database) -> None:
+    """Create the names, notes, tags and marks of runs, policies and reward models."""
+    for statement in _statements(notes.NOTES):
+        db.execute(statement)
+
+
+@migrations()
+def m180_webhook_deliveries(db: Database) -> None:
+    """Create the list of runs whose end was sent to the webhook."""
+    db.execute(webhook_deliveries.TABLE)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

@@ -28,6 +28,7 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS metrics (run_id INTEGER NOT NULL, key TEXT NOT NULL, step INTEGER NOT NULL,"
     " value REAL, PRIMARY KEY (run_id, key, step)) STRICT, WITHOUT ROWID",  # value NULL: not a number
     "CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, step INTEGER NOT NULL, row TEXT NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS usage (run_id INTEGER PRIMARY KEY, row TEXT NOT NULL) STRICT",
     "CREATE INDEX IF NOT EXISTS samples_run ON samples (run_id)",
 )
 
@@ -88,6 +89,17 @@ class Metrics:
         """Return the newest samples, newest first, each with its `step`."""
         sql = "SELECT step, row FROM samples WHERE run_id = ? ORDER BY id DESC LIMIT ?"
         return [{"step": step, **json.loads(row)} for step, row in self._db.conn.execute(sql, [run_id, last])]
+
+    def record_usage(self, run_id: int, used: Mapping[str, float]) -> None:
+        """Write what a run's processes use now, in place of what they used before."""
+        with explain_errors(self.path), immediate_transaction(self._db) as database:
+            values = [run_id, canonical_json(dict(used))]
+            database.conn.execute("INSERT OR REPLACE INTO usage VALUES (?, ?)", values)
+
+    def usage(self, run_id: int) -> dict[str, float]:
+        """Return what a run's processes used at last; empty if they did not report it."""
+        row = self._db.conn.execute("SELECT row FROM usage WHERE run_id = ?", [run_id]).fetchone()
+        return json.loads(row[0]) if row else {}
 
     def close(self) -> None:
         """Close the connections of every thread."""

@@ -48,6 +48,15 @@ class Runs(Table):
         sql = "SELECT * FROM runs WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC"
         return [_run(row) for row in self._store.rows(sql, [state])]
 
+    def ended_after(self, moment: str) -> list[Run]:
+        """Return the runs that ended after a stored time, in the order of their ends."""
+        rows = self._store.rows("SELECT * FROM runs WHERE ended_at > ? ORDER BY ended_at", [moment])
+        return [_run(row) for row in rows]
+
+    def last_end(self) -> str:
+        """Return the time at which the last run ended; empty if none did."""
+        return self._store.value("SELECT max(ended_at) FROM runs") or ""
+
     def has_kind(self, kind: str) -> bool:
         """Return whether a run of that kind was ever queued."""
         return bool(self._store.value("SELECT EXISTS (SELECT 1 FROM runs WHERE kind = ?)", [kind]))

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import median
+from typing import Any
 
 from data.records import Run
 from labeling.texts.pages import text
+from rlhf.presets import relative_work
 
 EARLY, LITTLE = 5.0, 0.05
 """Seconds of work, and the share of it, below which a rate is not reliable: most of the time was the start-up."""
@@ -53,6 +55,19 @@ def typical_seconds(runs: Sequence[Run], kind: str, last: int = 5) -> float | No
     times = [elapsed_seconds(run, "") for run in _finished(runs, kind)[:last]]
     known = [seconds for seconds in times if seconds is not None]
     return median(known) if known else None
+
+
+def expected_seconds(runs: Sequence[Run], kind: str, settings: Mapping[str, Any], last: int = 5) -> float | None:
+    """Return the seconds that these settings would take at the rate of the last finished runs of a kind; else None.
+
+    The start-up counts as work, so that the estimate of a longer run errs long, and that of a shorter one short.
+    """
+    wanted, rates = relative_work(kind, settings), []
+    for run in _finished(runs, kind)[:last]:
+        seconds, worked = elapsed_seconds(run, ""), relative_work(kind, run.settings)
+        if seconds is not None and worked is not None:
+            rates.append(seconds / worked)
+    return wanted * median(rates) if wanted and rates else None
 
 
 def peak_memory_mb(runs: Sequence[Run], kind: str, last: int = 5) -> float | None:

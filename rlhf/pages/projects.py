@@ -31,7 +31,7 @@ from rlhf.pages.project_view import (
     sampling_settings,
     version,
 )
-from rlhf.pages.runs import RunsPage
+from rlhf.pages.runs.page import RunsPage
 
 LINKED = ("project",)
 """Columns that hold links."""

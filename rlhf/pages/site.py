@@ -41,6 +41,8 @@ from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
 from rlhf.pages.calls import CheckedCalls, report_faults
 from rlhf.pages.charts import routes as charts
+from rlhf.pages.runs.log import log_download
+from rlhf.pages.runs.notices import ended_route
 
 if TYPE_CHECKING:
     from labeling.http.metrics import ServerMetrics
@@ -79,6 +81,8 @@ def compose_site(
         export.download(store),
         upload.upload(store),
         *charts.routes(store),
+        log_download(store),
+        ended_route(store),
         *([metrics_route(metrics)] if metrics else []),
     ]
     app.include_router(api_router(store, group_commit))

@@ -47,6 +47,10 @@ ACCENT = {
 }
 
 
+SCRIPTS = ("train", "palette", "notices")
+"""The scripts of all pages, in the order in which they run."""
+
+
 def theme() -> gr.themes.Base:
     """Return the theme: one palette in light and dark, and system fonts only."""
     base = gr.themes.Base(
@@ -68,5 +72,5 @@ def head(pages: Sequence[str]) -> str:
     shown = ", ".join(f"html[data-page={name}] #page-{name}" for name in pages)
     style = f"{STYLE}{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
     known = f"const LANGUAGE = '{reader_language()}';\nconst PAGES = {json.dumps(list(pages))};\n"
-    script = f"{COLOR_SCHEME}{known}{(HERE / 'train.js').read_text()}{(HERE / 'palette.js').read_text()}"
-    return f"<link rel=icon href=data:,><style>{style}</style><script>{script}</script>"
+    script = "".join((HERE / f"{name}.js").read_text() for name in SCRIPTS)
+    return f"<link rel=icon href=data:,><style>{style}</style><script>{COLOR_SCHEME}{known}{script}</script>"

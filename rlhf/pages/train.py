@@ -30,7 +30,7 @@ from rlhf.pages.people import PeoplePage
 from rlhf.pages.playground.page import PlaygroundPage
 from rlhf.pages.policies.page import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
-from rlhf.pages.runs import RunsPage
+from rlhf.pages.runs.page import RunsPage
 from rlhf.runs.launch import launch
 
 PAGES = (

@@ -12,12 +12,14 @@ from data.cli import open_store, print_text
 from data.clock import now
 from data.errors import BadInput
 from data.ids import RUN, parse_id
-from data.records import Run
+from data.records import Note, Run
 from data.store import Store
 from rlhf.common.estimate import format_duration, stalled_seconds
 from rlhf.runs import supervisor
 from rlhf.runs.disk_use import KEEP, count_bytes, format_bytes, list_removals, prune, run_folder
 from rlhf.runs.launch import follow, resume, run_document
+from rlhf.runs.note_command import add_note_arguments, describe_note, note_document, note_thing, render_note
+from rlhf.runs.webhook import read_webhook, write_webhook
 
 BY = "command line"
 """The name under which a command starts a run."""
@@ -28,12 +30,18 @@ def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=("list", "show", "cancel", "resume", "prune"),
+        choices=("list", "show", "cancel", "resume", "note", "webhook", "prune"),
         default="list",
-        help="list all runs; show, cancel or resume the run ID; prune: delete files of old runs that no model needs"
-        " (default %(default)s)",
+        help="list all runs; show, cancel or resume the run ID; note: name or tag the run, policy or reward model ID;"
+        " webhook: send the end of each run to the address ID, '' for none;"
+        " prune: delete files of old runs that no model needs (default %(default)s)",
     )
-    parser.add_argument("id", nargs="?", metavar="ID", help="the run to show, cancel or resume, such as run17")
+    parser.add_argument(
+        "id",
+        nargs="?",
+        metavar="ID",
+        help="run to show, cancel, resume or note, such as run17; note also takes p4 and r3; webhook takes an address",
+    )
     parser.add_argument(
         "--wait",
         action="store_true",
@@ -42,20 +50,26 @@ def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep", type=int, default=KEEP, metavar="N", help="with prune: leave the newest N runs (default %(default)s)"
     )
+    add_note_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="with prune: only list what would be deleted")
 
 
 def cmd_runs(args: argparse.Namespace) -> dict[str, Any]:
-    """List the runs, show, cancel or resume one, or prune the files of old ones."""
+    """List the runs, show, cancel, resume or note one, or prune the files of old ones."""
     store = open_store(args)
     if args.action == "prune":
         return prune_runs(store, args.keep, dry_run=args.dry_run)
+    if args.action == "webhook":
+        return set_webhook(store, args.id)
     if args.action != "list" and args.id is None:
         raise BadInput(
             f"runs {args.action} needs a run", f"Name one: preference-loop runs {args.action} run17", field="id"
         )
     if args.action == "list":
-        return {"runs": [_listed(store, run) for run in store.runs.all()]}
+        notes = store.notes.all(RUN)
+        return {"runs": [_listed(store, run, notes.get(run.id, Note())) for run in store.runs.all()]}
+    if args.action == "note":
+        return note_thing(store, args)
     run_id = parse_id(args.id, RUN)
     if args.action == "resume":
         run = resume(store, run_id, by=BY)
@@ -72,13 +86,25 @@ def cmd_runs(args: argparse.Namespace) -> dict[str, Any]:
         "total": run.total,
         "note": run.note,
     }
-    return {"runs": [run_document(run) | detail]}
+    if problem := store.webhook_deliveries.problem(run_id):
+        detail["webhook_problem"] = problem
+    return {"runs": [run_document(run) | detail | note_document(store.notes.get(RUN, run_id))]}
 
 
-def _listed(store: Store, run: Run) -> dict[str, Any]:
-    """Return a run's document in the list, with its disk use and, if it stalled, the seconds without progress."""
+def set_webhook(store: Store, url: str | None) -> dict[str, Any]:
+    """Keep the address that gets the end of each run; None: only show it -> {webhook, since}, its host only."""
+    if url is not None:
+        webhook = write_webhook(store.home, url)
+        store.audit.add(BY, "webhook", host=webhook.host if webhook else None)
+    webhook = read_webhook(store.home)
+    return {"webhook": webhook and webhook.host, "since": webhook and webhook.since}
+
+
+def _listed(store: Store, run: Run, note: Note) -> dict[str, Any]:
+    """Return a run's document in the list, with its note, its disk use and, if it stalled, the seconds since then."""
     more = {"kind": run.kind, "created_at": run.created_at, "bytes": count_bytes(run_folder(store, run))}
     stalled = stalled_seconds(run, now())
+    more |= note_document(note)
     return run_document(run) | more | ({} if stalled is None else {"no_progress_seconds": round(stalled)})
 
 
@@ -130,8 +156,9 @@ def _outcome_line(document: dict) -> str:
 
 
 def _about(run: dict) -> Iterator[str]:
-    """Yield a run's kind, its disk use, and the time without progress if it stalled."""
+    """Yield a run's kind, its note, its disk use, and the time without progress if it stalled."""
     yield run["kind"]
+    yield from describe_note(run)
     if run.get("bytes"):
         yield format_bytes(run["bytes"])
     if "no_progress_seconds" in run:
@@ -151,6 +178,11 @@ def render_runs(document: dict) -> str:
     """Return a line per run; for one run its settings as well."""
     if "pruned" in document:
         return _render_pruned(document)
+    if "webhook" in document:
+        host = document["webhook"]
+        return f"The end of each run goes to {host}." if host else "This home has no webhook."
+    if "thing" in document:
+        return render_note(document)
     if "runs" not in document:
         return render_outcome(document)
     lines = [f"{_outcome_line(run)}  ({', '.join(_about(run))})" for run in document["runs"]]

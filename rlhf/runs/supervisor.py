@@ -23,6 +23,7 @@ from data.sqlite.disk_full import is_disk_full
 from data.store import Store
 from data.tables.process_identity import identify_process
 from rlhf.common.locks import SERVER, SUPERVISOR, acquire_lock, is_locked, take_inherited_lock
+from rlhf.runs.webhook import WebhookSender
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"}
@@ -46,18 +47,19 @@ def worker_command(run_id: int, home: Path) -> list[str]:
 
 
 class Supervisor:
-    """Watches one home: `step` acts once and returns whether a run is queued or running."""
+    """Watches one home: `step` acts once and returns whether a run is queued or running, or its end is being sent."""
 
     def __init__(self, home: Path, command: Command = worker_command, grace: float = GRACE) -> None:
         self.store = Store(home)
         self.home = Path(home)
         self.command = command
         self.grace = grace
+        self.webhook = WebhookSender(self.store)
         self.children: dict[int, subprocess.Popen] = {}
         self.cancelled_at: dict[int, float] = {}
 
     def step(self) -> bool:
-        """Check the running runs, then start the oldest queued run if nothing blocks it."""
+        """Check the running runs, start the oldest queued run if nothing blocks it, and send ends to the webhook."""
         running = self.store.runs.all(state="running")
         for run in running:
             self.check_run(run)
@@ -66,7 +68,7 @@ class Supervisor:
         claimed = self.store.runs.claim(beside=PARALLEL_KINDS)
         if claimed is not None:
             self.start(claimed)
-        return bool(running or claimed)
+        return bool(running or claimed) | self.webhook.step()
 
     def start(self, run: Run) -> None:
         """Start the run's process in its own group, with its output in runs/17/log.txt."""

@@ -28,6 +28,7 @@ from data.store import Store
 from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory, peak_mb
 from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halved
+from reward.base.usage import Meter
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint
@@ -198,11 +199,17 @@ def _disk_full_message(store: Store, run: Run) -> str:
     return f"the disk is full; rows stored before are safe. Free some space, then {next_step}"
 
 
+def beat(store: Store, run_id: int, meter: Meter) -> None:
+    """Record that the run is alive, and what its processes use."""
+    store.runs.heartbeat(run_id)
+    store.metrics.record_usage(run_id, meter.read())
+
+
 def _send_heartbeats(store: Store, run_id: int) -> None:
-    pause = threading.Event()
+    pause, meter = threading.Event(), Meter(os.getppid() if UNDER_LAUNCHER else None)
     while not pause.wait(HEARTBEAT_SECONDS):
         try:
-            store.runs.heartbeat(run_id)
+            beat(store, run_id, meter)
         except StoreTrouble:
             continue
         except Exception:  # the thread must live as long as the run

@@ -196,6 +196,7 @@ def test_a_plot_is_saved_as_its_values_and_as_a_picture(page, server, store):
     store.metrics.log(runs[1].id, 6, {"loss": 1e-6})
     first, second = (run.public for run in runs)
     page.goto(f"{server.root}/train/#runs/{first},{second}")
+    expect(page.get_by_role("group", name="Runs in the plots")).to_contain_text(second)  # not those of the last address
     loss = page.locator("#charts figure[data-metric=loss]")
     assert saved(page, loss, "CSV", f"{first}-{second}-loss.csv").decode().split("\r\n") == [
         f"step,{first} loss,{second} loss",

@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.errors import BadInput
 from data.ids import RUN, parse_id
-from data.records import Run
+from data.records import Note, Run
 from data.store import Store
+from data.tables.notes import EMPTY
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.report.addresses import id_link, link_value, unknown
-from rlhf.kinds import KINDS
+from rlhf.kinds import kind_title
 from rlhf.pages.charts.curves import Curves, read_curves
 from rlhf.pages.charts.groups import TOTALS, group_metrics, limits_of, words
 from rlhf.pages.markup import esc, scrolling
+from rlhf.pages.runs.listing import describe_tags
 
 MOST_RUNS = 8
 """Runs in one set of charts, at most: a reader can distinguish so many colours."""
@@ -46,18 +48,20 @@ def read_runs(store: Store, names: str) -> list[Run]:
 
 def make_document(store: Store, names: str) -> dict[str, Any]:
     """Return what the browser draws of the runs in a list such as `run5,run7`. Raise BadInput if there is none."""
-    runs = read_runs(store, names)
+    chosen, notes = read_runs(store, names), store.notes.all(RUN)
+    runs = sorted(chosen, key=lambda run: not notes.get(run.id, EMPTY).baseline)  # the baseline comes first
     drawn = [read_curves(store, run) for run in runs]
     groups = group_metrics(key for curves in drawn for key in curves.series)
     return {
-        "runs": [_run_document(curves) for curves in drawn],
+        "chosen": [run.public for run in chosen],
+        "runs": [_run_document(curves, notes.get(curves.run.id, EMPTY)) for curves in drawn],
         "groups": [
             {"key": key, "title": text(f"runs.group_{key}"), "plots": [plot._asdict() for plot in plots]}
             for key, plots in groups.items()
         ],
         "settings": draw_differences(runs),
         "totals": draw_totals(drawn),
-        "others": _others(store, runs),
+        "others": _others(store, runs, notes),
         "most": MOST_RUNS,
         "axes": {axis: axis_name(axis, runs) for axis in AXES},
         "texts": {name: text(f"runs.{name}", **BLANKS) for name in TEXTS},
@@ -70,13 +74,13 @@ def axis_name(axis: str, runs: Sequence[Run]) -> str:
     return text("runs.axis_update" if axis == "step" and is_ppo else f"runs.axis_{axis}")
 
 
-def _run_document(curves: Curves) -> dict[str, Any]:
+def _run_document(curves: Curves, note: Note) -> dict[str, Any]:
     run = curves.run
     episodes = run.settings.get("batch_size") if run.kind == "ppo" else None
     known = {"step": True, "episodes": bool(episodes), "seconds": bool(curves.seconds)}
     return {
         "run": run.public,
-        "title": run_title(run),
+        "title": run_title(run, note),
         "before": [text("runs.joined", run=run.public, old=old.public) for old in curves.before],
         "lacks": {
             axis: text("runs.lacks_axis", run=run.public, axis=text(f"runs.axis_{axis}"))
@@ -97,21 +101,23 @@ def _run_document(curves: Curves) -> dict[str, Any]:
     }
 
 
-def run_title(run: Run) -> str:
-    """Return a run's id and what it is, as one line."""
-    kind = KINDS[run.kind].title if run.kind in KINDS else run.kind
-    return " · ".join((f"{run.public} {kind}", *run.produced))
+def run_title(run: Run, note: Note = EMPTY) -> str:
+    """Return a run's id, what it is, its name and what it produced, as one line."""
+    return " · ".join((f"{run.public} {kind_title(run.kind)}", *filter(None, [note.name]), *run.produced))
 
 
-def _others(store: Store, chosen: Sequence[Run]) -> list[list[str]]:
-    """Return id and title of the other runs that have curves, newest first."""
-    runs = [run for run in store.runs.all() if run.id not in {run.id for run in chosen}]
+def _others(store: Store, chosen: Sequence[Run], notes: Mapping[int, Note]) -> list[list[str]]:
+    """Return id and title of the other runs that have curves: the baseline, then the newest. Archived ones are out."""
+    taken = {run.id for run in chosen} | {id for id, note in notes.items() if note.archived}
+    runs = [run for run in store.runs.all() if run.id not in taken]
     drawable = store.metrics.with_values([run.id for run in runs])
-    return [
-        [run.public, f"{run_title(run)} · {text(f'runs.state_{run.state}')} · {run.created_at[:10]}"]
-        for run in runs
-        if run.id in drawable
-    ]
+
+    def title(run: Run, note: Note) -> str:
+        state = text(f"runs.state_{run.state}")
+        return " · ".join((run_title(run, note), *describe_tags(note), state, run.created_at[:10]))
+
+    offered = sorted(runs, key=lambda run: not notes.get(run.id, EMPTY).baseline)
+    return [[run.public, title(run, notes.get(run.id, EMPTY))] for run in offered if run.id in drawable]
 
 
 def draw_differences(runs: Sequence[Run]) -> str:

@@ -11,7 +11,7 @@ from reward.report.addresses import address_of, link_ids
 from rlhf.pages.first_round.offer import offer_button
 from rlhf.pages.first_round.steps import RoundStep
 from rlhf.pages.markup import esc, press_button
-from rlhf.pages.run_view import draw_progress
+from rlhf.pages.runs.view import draw_progress
 
 NEXT, END = "round-next", "round-end"
 """The ids of the hidden buttons that do the due step, and that end the guide."""

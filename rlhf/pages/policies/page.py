@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 import gradio as gr
 
@@ -27,6 +28,7 @@ from rlhf.pages.placement import PlacementFold
 from rlhf.pages.policies.answers import draw_answers
 from rlhf.pages.policies.card import draw_card
 from rlhf.pages.policies.tree import draw_tree
+from rlhf.pages.runs.note_form import NoteForm
 from rlhf.runs.launch import launch
 
 PAIRS = 100
@@ -46,6 +48,7 @@ class PoliciesPage:
             self.whole = self._button("export_model", "export-model", visible=False)
             self.merge = self._button("merge", "merge-policy", visible=False)
         self.status, self.files, self.detail = html("policy-said"), html("policy-files"), html("policy-detail")
+        self.note = NoteForm(store, "policies")
         PlacementFold(store, look)
         self._wire(look)
 
@@ -56,8 +59,9 @@ class PoliciesPage:
         self.chosen, self.seen, self.shown, self.listed = hidden(), hidden(), hidden(), hidden()
         state = [self.chosen, self.seen, self.shown, self.listed]
         buttons = [self.adapter, self.whole, self.merge]
-        shown = [*state[1:], self.tree, self.choice, *buttons, self.files, self.detail]
-        on_address("policies", look, self.refresh, state, shown)
+        shown = [*state[1:], self.tree, self.choice, *buttons, self.files, self.detail, *self.note.outputs()]
+        on_address("policies", look, self.refresh, [*state, self.note.seen], shown)
+        self.note.wire()
         self.choice.input(None, self.choice, None, js=choose_address("policies"), **QUIET)
         queued: dict[gr.Button, Any] = {
             self.pairs: self.queue_pairs,
@@ -68,12 +72,12 @@ class PoliciesPage:
         for button, queue in queued.items():
             button.click(queue, self.choice, self.status, **QUIET)
 
-    def refresh(self, chosen: str, seen: str, shown: str, listed: str) -> Updates:
-        """Draw the tree when something in it was added, the card of another policy, and its files when one came."""
+    def refresh(self, chosen: str, seen: str, shown: str, listed: str, noted: str = "") -> Updates:
+        """Draw the tree when something in it changed, the card of another policy, and its files when one came."""
         policies = self.store.policies.all()
         chosen = chosen or (policies[-1].public if policies else "")
         policy = next((policy for policy in policies if policy.public == chosen), None)
-        mark, updates = f"{self._mark()} {chosen}", Updates()
+        mark, updates = f"{self._mark()} {chosen}", self.note.show(policy.public if policy else "", noted)
         if mark != seen:
             value = policy.public if policy else None
             updates |= {self.seen: mark, self.choice: gr.Dropdown(choices=model_choices(policies[::-1]), value=value)}
@@ -130,7 +134,8 @@ class PoliciesPage:
     def _mark(self) -> str:
         """Return a mark that changes with everything the tree shows."""
         store = self.store
-        return f"{store.policies.count()} {store.comparisons.count()} {len(store.evaluations.all())}"
+        notes = crc32(repr(store.notes.all(POLICY)).encode())
+        return f"{store.policies.count()} {store.comparisons.count()} {len(store.evaluations.all())} {notes}"
 
 
 def against_parent(store: Store, chosen: str) -> dict[str, str | int]:

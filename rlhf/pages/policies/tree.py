@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from data.records import Policy
+from data.ids import POLICY
+from data.records import Note, Policy
 from data.store import Store
+from data.tables.notes import EMPTY
 from data.views.head_to_head import HeadToHead
 from labeling.texts.pages import text
 from reward.report.addresses import id_link, link_ids
 from rlhf.evaluation.arena import KIND_NAMES
 from rlhf.pages.markup import esc
 from rlhf.pages.policies.figures import by_people, format_kl, judged_by, newest_evaluations
+from rlhf.pages.runs.listing import describe_tags
 
 Children = Mapping[int | None, Sequence[Policy]]
 """Children by their parent's id, oldest first; those without a known parent by None."""
@@ -30,7 +33,12 @@ def find_children(policies: Sequence[Policy]) -> Children:
 def draw_tree(store: Store, chosen: str, met: Sequence[HeadToHead]) -> str:
     """Return the tree with the chosen policy marked; `met`: people's comparisons between policies."""
     children = find_children(store.policies.all())
-    lines = {policy.id: _line(store, policy, met) for family in children.values() for policy in family}
+    notes = store.notes.all(POLICY)
+    lines = {
+        policy.id: _line(store, policy, met, notes.get(policy.id, EMPTY))
+        for family in children.values()
+        for policy in family
+    }
     label = esc(text("policies.table"))
     return f"<nav class=tree aria-label='{label}'>{_branches(children, lines, chosen)}</nav>" if children else ""
 
@@ -54,11 +62,12 @@ def _branches(children: Children, lines: Mapping[int, str], chosen: str) -> str:
     return "".join(parts)
 
 
-def _line(store: Store, policy: Policy, met: Sequence[HeadToHead]) -> str:
-    """Return one policy: its link, name and kind, and its figures against its parent."""
+def _line(store: Store, policy: Policy, met: Sequence[HeadToHead], note: Note) -> str:
+    """Return one policy: its link, name, tags and kind, and its figures against its parent. A name by people wins."""
     kind = esc(KIND_NAMES.get(policy.kind, policy.kind))
-    figures = " · ".join([kind, *map(link_ids, _figures(store, policy, met))])
-    return f"{id_link(policy.public)} <b dir=auto>{esc(policy.name)}</b> <span class=soft>{figures}</span>"
+    tags = map(esc, describe_tags(note))
+    figures = " · ".join([*tags, kind, *map(link_ids, _figures(store, policy, met))])
+    return f"{id_link(policy.public)} <b dir=auto>{esc(note.name or policy.name)}</b> <span class=soft>{figures}</span>"
 
 
 def _figures(store: Store, policy: Policy, met: Sequence[HeadToHead]) -> list[str]:

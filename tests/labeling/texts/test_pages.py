@@ -17,7 +17,7 @@ SERVER = ("serve.py", "connections.py")
 """Modules beside the pages that write to the terminal and the log."""
 PAGES = (
     *sorted((ROOT / "labeling" / "page").glob("*.py")),
-    *sorted(path for path in (ROOT / "rlhf" / "pages").glob("*.py") if path.name not in SERVER),
+    *sorted(path for path in (ROOT / "rlhf" / "pages").rglob("*.py") if path.name not in SERVER),
     *(ROOT / "labeling" / path for path in ("rating/page.py", "writing/page.py", "accounts/sign_in_pages.py")),
     *(ROOT / "labeling" / "http" / path for path in ("page_layout.py", "note_page.py")),
     *(ROOT / "reward" / path for path in ("page.py", "settings.py", "report/view.py", "report/plots.py")),

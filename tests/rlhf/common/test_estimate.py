@@ -8,10 +8,17 @@ from dataclasses import replace
 import gradio as gr
 import pytest
 
-from rlhf.common.estimate import elapsed_seconds, format_duration, peak_memory_mb, remaining_seconds, typical_seconds
+from rlhf.common.estimate import (
+    elapsed_seconds,
+    expected_seconds,
+    format_duration,
+    peak_memory_mb,
+    remaining_seconds,
+    typical_seconds,
+)
 from rlhf.kinds import KINDS
 from rlhf.pages.loop_counts import count_loop
-from rlhf.pages.run_form import RunForm
+from rlhf.pages.runs.form import RunForm
 
 START, LATER = "2026-01-01T10:00:00.000000+00:00", "2026-01-01T10:01:00.000000+00:00"
 
@@ -39,6 +46,19 @@ def test_the_usual_time_is_the_median_of_finished_runs_of_the_kind(run):
     others = [replace(run, kind="sft", state="done", ended_at=LATER), replace(run, state="failed", ended_at=LATER)]
     assert typical_seconds(ended + others, "ppo") == 120.0
     assert typical_seconds(others, "ppo") is None
+
+
+def test_the_expected_time_grows_with_the_settings_at_the_rate_of_the_last_runs(run):
+    small, large = {"max_steps": 9, "batch_size": 64}, {"max_steps": 36, "batch_size": 128}
+    ended = [
+        replace(run, settings=settings, state="done", ended_at=f"2026-01-01T10:0{minutes}:00.000000+00:00")
+        for settings, minutes in ((small, 1), (large, 9), ({}, 2))
+    ]
+    # 60 s for 576 answers is 0.104 s, 540 s for 4608 is 0.117 s: 4608 answers at the mean of both rates take 510 s
+    assert expected_seconds(ended, "ppo", large) == pytest.approx(510)
+    assert expected_seconds(ended[:1], "ppo", large) == pytest.approx(480)
+    assert expected_seconds(ended[2:], "ppo", large) is None
+    assert expected_seconds(ended, "ppo", {"max_steps": 9}) is None
 
 
 def test_peak_memory_is_the_most_of_the_last_finished_runs_of_the_kind(run):

@@ -18,7 +18,7 @@ from reward.base.frozen_base import Base
 from rlhf.methods.sft import run
 from rlhf.models.finetuning import merge_parent
 from rlhf.models.policy_loading import Bases, load_policy
-from rlhf.pages import run_view
+from rlhf.pages.runs import view as run_view
 from rlhf.settings import SFTSettings
 from tests.support.tiny_model import make_tiny_model
 from tests.support.tuning import FAST, TASKS, TEST, TRAIN

@@ -10,13 +10,16 @@ import gradio as gr
 from data.store import Store
 from labeling.texts.pages import format_share
 from labeling.texts.reader import writing_in
-from rlhf.pages import run_view, theme, train
+from rlhf.pages import theme, train
 from rlhf.pages.components import table, with_links
 from rlhf.pages.export import draw_files, make_file
 from rlhf.pages.loop import draw_loop, draw_step
 from rlhf.pages.markup import side_by_side
 from rlhf.pages.next_step import LoopCounts, NewestPolicy, Step, next_step
-from rlhf.pages.runs import RunsPage
+from rlhf.pages.runs import view as run_view
+from rlhf.pages.runs.log import draw_hits, draw_log
+from rlhf.pages.runs.log_search import search_log
+from rlhf.pages.runs.page import RunsPage
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -38,7 +41,8 @@ def test_a_models_text_is_text_wherever_it_is_shown(store):
         side_by_side(EVIL, (EVIL, EVIL), (EVIL, EVIL)),
         run_view.draw_head(run),
         run_view.draw_samples(store, run),
-        run_view.draw_log(store.home / "runs" / "1"),
+        draw_log(store.home / "runs" / "1"),
+        draw_hits(search_log(store.home / "runs" / "1", "img"), EVIL),
         draw_step(Step(EVIL, EVIL)),
     ]
     assert all("<img" not in html and "&lt;img" in html for html in drawn)
@@ -92,7 +96,7 @@ def test_a_comparison_says_who_wins_how_often_and_how_much_memory_it_took(store)
 
 def test_the_log_shows_its_newest_line_first(tmp_path):
     (tmp_path / "log.txt").write_text("one\ntwo\r three\n")
-    html = run_view.draw_log(tmp_path)
+    html = draw_log(tmp_path)
     assert html.partition(">")[2].split() == ["three", "two", "one</div>"]
 
 
@@ -137,9 +141,10 @@ def test_further_runs_of_an_address_are_for_the_charts_and_the_first_one_is_on_t
     drawn = page.refresh("run2,run1,run2", "", "")
     assert ">run2</a> ·" in drawn[page.head]
     assert drawn[page.charted].startswith("run2,run1 1 1 ")
-    assert page.refresh("run2,run1", drawn[page.seen], drawn[page.listed]) == gr.skip()
+    marks = drawn[page.seen], drawn[page.list.seen], drawn[page.note.seen], drawn[page.log.seen], ""
+    assert page.refresh("run2,run1", *marks) == gr.skip()
     store.metrics.log(1, 2, {"loss": 0.5})
-    assert page.refresh("run2,run1", drawn[page.seen], drawn[page.listed])[page.charted].startswith("run2,run1 1 2 ")
+    assert page.refresh("run2,run1", *marks)[page.charted].startswith("run2,run1 1 2 ")
     every = ",".join(f"run{number}" for number in range(1, 10))
     assert "9 runs are too many for one chart. Choose at most 8." in page.refresh(every, "", "")[page.head]
 
@@ -151,7 +156,7 @@ def test_an_unknown_run_is_named_in_korean_to_a_korean_reader(store):
     with writing_in("ko"):
         shown = page.refresh("run9", "", "")
     assert "run9 실행이 없습니다. 표에서 고르세요." in shown[page.head]
-    assert shown[page.table]["data"][0][1:3] == ["샘플링", "대기 중"]
+    assert shown[page.list.table]["data"][0][2:4] == ["샘플링", "대기 중"]
 
 
 def test_a_table_shows_ids_as_links_and_keeps_them_plain_for_copying():

@@ -16,7 +16,7 @@ from labeling.page.control_characters import escape_control_characters
 from labeling.session import Session
 from rlhf.pages.project_view import change_project, draw_flags, field_values, project_row, sampling_settings
 from rlhf.pages.projects import ProjectsPage
-from rlhf.pages.runs import RunsPage
+from rlhf.pages.runs.page import RunsPage
 
 
 @pytest.fixture

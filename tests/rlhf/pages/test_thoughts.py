@@ -16,7 +16,7 @@ from rlhf.pages.clinic_view import _rated_row
 from rlhf.pages.data_view import LONGEST, _entry
 from rlhf.pages.disputes_view import draw_dispute
 from rlhf.pages.policies.answers import draw_answers
-from rlhf.pages.run_view import draw_samples
+from rlhf.pages.runs.view import draw_samples
 from rlhf.tour.report import _examples
 
 ANSWER = join_thoughts("A <b>fox</b>?", "A <i>lamb</i>.")

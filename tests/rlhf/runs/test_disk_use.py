@@ -14,7 +14,7 @@ from data.errors import BadInput
 from data.run_context import RunContext
 from data.store import Store
 from rlhf.common.estimate import STALLED, stalled_seconds
-from rlhf.pages.run_view import draw_head
+from rlhf.pages.runs.view import Surroundings, draw_head
 from rlhf.runs.disk_use import count_bytes, format_bytes, list_removals, prune
 from rlhf.runs.launch import has_checkpoint
 
@@ -106,8 +106,8 @@ def test_a_run_without_progress_is_reported(store, home, capsys):
     store.runs.heartbeat(1)
     assert app.main(["runs", "--home", str(home)]) == 0
     assert capsys.readouterr().out.strip() == "run1 running  (ppo, 6 B, no progress for 12 min)"
-    assert "No progress for 12 min." in draw_head(store.runs.get(1), 6)
-    assert "6 B" in draw_head(store.runs.get(1), 6)
+    assert "No progress for 12 min." in draw_head(store.runs.get(1), Surroundings(size=6))
+    assert "6 B" in draw_head(store.runs.get(1), Surroundings(size=6))
     RunContext(store, store.runs.get(1)).metric(3, loss=0.5)
     assert stalled_seconds(store.runs.get(1), now()) is None
     assert "No progress" not in draw_head(store.runs.get(1))

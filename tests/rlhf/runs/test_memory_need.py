@@ -16,7 +16,7 @@ from reward.memory_estimate import ELEMENTS, LIBRARIES, LOGIT_COPIES, SHARE, est
 from reward.model_shape import ModelShape
 from reward.placement_settings import write_placement
 from rlhf.kinds import KINDS, find_kind
-from rlhf.pages.run_form import RunForm
+from rlhf.pages.runs.form import RunForm
 from rlhf.ppo.rollout import STATS_ROWS
 from rlhf.ppo.run import PASS
 from rlhf.runs.dry_run import describe_memory, look_ahead

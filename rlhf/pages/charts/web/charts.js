@@ -25,7 +25,7 @@ function loaded(element) {
 export async function show(runs) {
   const host = document.querySelector("#charts"), mine = ++asked;
   if (!runs) return host.replaceChildren();
-  host.ariaBusy = runs !== shown?.runs.map(({ run }) => run).join();
+  host.ariaBusy = runs !== shown?.chosen.join();
   try {
     const answer = await fetch(`metrics?runs=${encodeURIComponent(runs)}`), read = await answer.json();
     await library;
@@ -83,7 +83,7 @@ function makeParts() {
 
 const remember = () => { localStorage.runCharts = JSON.stringify({ axis: view.axis, smoothing: view.smoothing, log: view.log, open: view.open }); };
 
-const names = () => shown.runs.map(({ run }) => run);
+const names = () => shown.chosen; // in the order of the address
 const choose = (runs) => { location.hash = `runs/${runs.join(",")}`; };
 
 // Write HTML of the server, which escapes every text in it, if it is new.

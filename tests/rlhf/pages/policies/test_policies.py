@@ -106,7 +106,7 @@ def test_the_size_is_that_of_the_policy_s_own_files(family):
 def test_the_page_draws_the_policy_of_its_address_once(page):
     newest, first = page.refresh("", "", "", ""), page.refresh("p2", "", "", "")
     assert [updates[page.choice].value for updates in (newest, first)] == ["p5", "p2"]
-    assert page.refresh("p2", first[page.seen], first[page.shown], "") == gr.skip()
+    assert page.refresh("p2", first[page.seen], first[page.shown], "", first[page.note.seen]) == gr.skip()
     unknown = page.refresh("p9", first[page.seen], first[page.shown], "")
     assert "There is no policy p9." in unknown[page.detail]
     assert unknown[page.choice].value is None

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from data import Store
-from rlhf.pages.runs import RunsPage
+from rlhf.pages.runs.page import RunsPage
 
 
 @pytest.fixture
@@ -48,3 +48,33 @@ def test_another_run_like_this_has_the_models_that_the_run_used(page, store):
     run = store.runs.enqueue("ppo", {"from": "p1", "reward": "r1"}, "rae")
     updates = page.copy_settings(run.public)
     assert updates[page.forms["ppo"].fields["from"]] == "p1"
+
+
+def test_a_preset_fills_and_marks_its_settings_and_the_standard_takes_the_marks_away(page):
+    form = page.forms["ppo"]
+    updates, steps, size = form.fill("quick"), form.fields["max_steps"], form.fields["batch_size"]
+    assert [(updates[field].value, updates[field].elem_classes) for field in (steps, size)] == [
+        (9, ["changed"]),
+        (64, ["changed"]),
+    ]
+    assert updates[form.more].open  # batch_size stands in the fold
+    assert "max steps 9 instead of 36, batch size 64 instead of 128" in updates[form.presets.line]
+    back = form.fill("standard")
+    assert (back[steps].value, back[steps].elem_classes, back[form.presets.line]) == (36, [], "")
+    assert set(back) | set(updates) <= {*form._filled()}
+
+
+def test_the_time_shown_follows_the_settings(page, store):
+    form = page.forms["best-of-n"]
+    store.prompts.add("Say hi.", source="test")
+    store.runs.enqueue("best-of-n", {"validation_prompts": 64, "n": 8}, "rae")
+    with store.transaction():
+        run = store.runs.claim()
+        store.runs.finish(run.id, "done")
+        hour = "started_at = '2026-01-01T10:00:00.000000+00:00', ended_at = '2026-01-01T11:00:00.000000+00:00'"
+        store.execute(f"UPDATE runs SET {hour} WHERE id = ?", [run.id])
+    given = {key: field.value for key, field in form.fields.items()}
+    assert "About 60 min with these settings" in form.outlook(given)
+    assert "About 8 min with these settings" in form.outlook(given | {"n": 4, "validation_prompts": 16})  # an eighth
+    assert "took 60 min" in form.outlook()
+    assert "took 60 min" in form.outlook(given | {"n": "many"})  # a field that cannot be read

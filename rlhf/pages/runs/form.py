@@ -11,7 +11,8 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from data.errors import BadInput
-from data.settings import Described, describe, keys, parse_settings
+from data.records import Run
+from data.settings import Described, as_dict, describe, keys, parse_settings
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
@@ -19,11 +20,13 @@ from reward.page import QUIET, Updates, field_value, setting_field
 from reward.placement_settings import PlacementSettings
 from reward.report.view import error_html, message_html, policy_names
 from reward.training_settings import LoraSettings, TrainerSettings
-from rlhf.common.estimate import format_duration, peak_memory_mb, typical_seconds
+from rlhf.common.estimate import expected_seconds, format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import KINDS, Kind
 from rlhf.models.reward_sources import read_sources
 from rlhf.pages.components import html
 from rlhf.pages.markup import esc
+from rlhf.pages.runs.preset_choice import PresetChoice
+from rlhf.presets import PRESETS, preset_keys
 from rlhf.runs.dry_run import describe_memory, memory_document
 from rlhf.runs.launch import launch
 from rlhf.runs.memory_need import estimate_run
@@ -48,13 +51,15 @@ class RunForm:
         settings = describe(kind.settings_class())
         main = [setting for setting in settings if setting.main] or settings[:5]
         html(value=f"<p class=soft>{esc(kind.explains)}</p>")
+        self.presets = PresetChoice(kind) if kind.name in PRESETS else None
         self.fields: dict[str, Component] = {}
         with gr.Row(elem_classes="fields"):
             self._add(main)
         others = [setting for setting in settings if setting not in main]
         machine = [setting for setting in others if setting.key in MACHINE]
-        with gr.Accordion(text("runs.more_settings"), open=False), gr.Row(elem_classes="fields"):
-            self._add([setting for setting in others if setting not in machine])
+        self.folded = [setting for setting in others if setting not in machine]
+        with gr.Accordion(text("runs.more_settings"), open=False) as self.more, gr.Row(elem_classes="fields"):
+            self._add(self.folded)
         if machine:
             with gr.Accordion(text("runs.machine_settings"), open=False), gr.Row(elem_classes="fields"):
                 self._add(machine)
@@ -84,25 +89,35 @@ class RunForm:
             return {self.status: line, self.needs: needs, **({chosen: run} if run else {})}
 
         def estimate(given: Mapping[Block, Any]) -> Updates:
-            return {self.memory_line: self.memory({key: given[field] for key, field in self.fields.items()})}
+            settings = {key: given[field] for key, field in self.fields.items()}
+            return {self.memory_line: self.memory(settings), self.needs: self.outlook(settings)}
 
+        estimates: list[Any] = [self.estimate.click, self.tab.select]
+        if self.presets:
+            filled = self.presets.choice.input(self.fill, [self.presets.choice], self._filled(), **QUIET)
+            estimates.append(filled.then)
         self.start.click(start, set(self.fields.values()), [self.status, self.needs, chosen], **QUIET)
-        gr.on(
-            [self.estimate.click, self.tab.select],
-            estimate,
-            set(self.fields.values()),
-            [self.memory_line],
-            **QUIET,
-        )
+        for event in estimates:
+            event(estimate, set(self.fields.values()), [self.memory_line, self.needs], **QUIET)
+
+    def fill(self, preset: str | None) -> Updates:
+        """Fill the fields as the preset has them."""
+        assert self.presets, "only a form with presets has this event"
+        folded = {setting.key for setting in self.folded}
+        return self.presets.fill(preset, self.fields, self.more, folded)
+
+    def _filled(self) -> list[Block]:
+        """Return the outputs of `fill`."""
+        assert self.presets, "only a form with presets has this event"
+        return [self.presets.line, self.more, *(self.fields[key] for key in preset_keys(self.kind.name))]
 
     def memory(self, given: Mapping[str, Any]) -> str:
         """Return the memory that a run with these settings would need, as a line to show.
 
         It is empty if it is unknown, or if such a run lacks a model: `needs` says so.
         """
-        settings = {key: _joined(value) for key, value in given.items() if value is not None}
         try:
-            parsed = parse_settings(self.kind.settings_class(), settings)
+            parsed = parse_settings(self.kind.settings_class(), _read(given))
         except BadInput as problem:
             return message_html(problem)
         try:
@@ -115,9 +130,8 @@ class RunForm:
 
     def submit(self, given: Mapping[str, Any], by: str) -> tuple[str, str]:
         """Queue the run; return the line to show and the run's id, which is empty if there is none."""
-        settings = {key: _joined(value) for key, value in given.items() if value is not None}
         try:
-            run = launch(self.store, self.kind.name, settings, by=by)
+            run = launch(self.store, self.kind.name, _read(given), by=by)
         except BadInput as problem:
             return message_html(problem), ""
         return message_html(text("runs.queued", run=run.public), run.public), run.public
@@ -147,20 +161,31 @@ class RunForm:
             rewards += read_sources(self.store.home)
         return {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, rewards)}
 
-    def outlook(self) -> str:
-        """Return what such a run still needs; else the time and memory that the last ones took on this machine."""
+    def outlook(self, given: Mapping[str, Any] | None = None) -> str:
+        """Return what such a run still needs; else the time and memory that the last ones took on this machine.
+
+        With the fields' values it is the time that these settings would take.
+        """
         missing = self.missing()
         if missing:
             return f"<p class=bad>{esc(text('runs.missing'))} {error_html(missing)}</p>"
         runs = self.store.runs.all()
         seconds, peak = typical_seconds(runs, self.kind.name), peak_memory_mb(runs, self.kind.name)
+        expected = self._expected(runs, given) if given else None
         if not seconds:
             outlook = text("runs.first_here")
-        elif peak:
-            outlook = text("runs.took_memory", time=format_duration(seconds), memory=f"{peak:,.0f}")
         else:
-            outlook = text("runs.took", time=format_duration(seconds))
+            key = ("runs.would_take" if expected else "runs.took") + ("_memory" if peak else "")
+            outlook = text(key, time=format_duration(expected or seconds), memory=f"{peak or 0:,.0f}")
         return f"<p class=soft>{esc(outlook)} {esc(text('runs.one_at_a_time'))}</p>"
+
+    def _expected(self, runs: Sequence[Run], given: Mapping[str, Any]) -> float | None:
+        """Return the seconds that these settings would take; None if they are invalid or nothing is known."""
+        try:
+            parsed = parse_settings(self.kind.settings_class(), _read(given))
+            return expected_seconds(runs, self.kind.name, as_dict(parsed))
+        except BadInput:
+            return None
 
     def missing(self) -> BadInput | None:
         """Return what prevents such a run with the default settings now, or None."""
@@ -196,6 +221,11 @@ def _model_field(names: Sequence[str] | None, default: Default | None, value: st
     first = text(f"runs.default_{default.why}", name=default.value), default.value
     others = [(name, name) for name in names if name not in ("", default.value)]
     return gr.Dropdown(choices=[first, *others], value=value)
+
+
+def _read(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the fields that hold a value."""
+    return {key: _joined(value) for key, value in given.items() if value is not None}
 
 
 def _joined(value: object) -> object:

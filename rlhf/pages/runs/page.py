@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -13,8 +12,10 @@ import gradio as gr
 from gradio.blocks import Block
 
 from data.errors import BadInput
-from data.records import Run
+from data.ids import RUN
+from data.records import Note, Run
 from data.store import Store
+from data.tables.notes import EMPTY
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
@@ -22,16 +23,17 @@ from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address
 from reward.report.view import message_html
 from rlhf.kinds import start_command
-from rlhf.pages import run_view
 from rlhf.pages.charts.document import read_runs
-from rlhf.pages.components import heading, hidden, html, table, unchanged, with_links
+from rlhf.pages.components import heading, hidden, html, unchanged
 from rlhf.pages.markup import empty
-from rlhf.pages.run_form import RunForm, add_forms
+from rlhf.pages.runs import view as run_view
+from rlhf.pages.runs.form import RunForm, add_forms
+from rlhf.pages.runs.listing import Filter
+from rlhf.pages.runs.log import RunLog
+from rlhf.pages.runs.note_form import NoteForm
+from rlhf.pages.runs.run_list import RunList, marks_of
 from rlhf.runs import launch, supervisor
-from rlhf.runs.disk_use import count_bytes
-
-LINKED = ("run", "produced")
-"""Columns that hold ids."""
+from rlhf.runs.disk_use import count_bytes, run_folder
 
 
 class RunsPage:
@@ -47,73 +49,99 @@ class RunsPage:
             self.tabs, self.forms = add_forms(store)
         self.defaults = hidden()
         self.status = html()
-        self.table = table("runs", run_view.COLUMNS, "runs-table", "runs.table", linked=LINKED)
+        self.list = RunList(store)
         self.head = html("run-head")
         with gr.Row(elem_classes="line"):
             unseen: dict[str, Any] = {"visible": False, "scale": 0}
             self.cancel = gr.Button(text("runs.cancel"), min_width=140, elem_id="cancel-run", **unseen)
             self.resume = gr.Button(text("runs.resume"), min_width=140, elem_id="resume-run", **unseen)
             self.again = gr.Button(text("runs.again"), min_width=200, **unseen)
+        self.note = NoteForm(store, "runs")
         html(value="<div id=charts></div>")  # the browser fills it
-        self.samples, self.log = html(), html()
+        self.samples, self.log = html(), RunLog(store)
         self._wire(look)
 
     def _wire(self, look: Look) -> None:
         self.chosen = hidden("chosen-run")
-        self.seen, self.listed, self.charted = hidden(), hidden(), hidden()
+        self.seen, self.charted = hidden(), hidden()
         buttons = [self.cancel, self.resume, self.again]
-        shown = [self.listed, self.table, self.seen, self.head, *buttons, self.charted, self.samples, self.log]
-        acted = [self.status, self.chosen, *shown]
-        state = [self.chosen, self.seen, self.listed]
-        on_address("runs", look, self.refresh, state, shown)
+        one = [self.seen, self.head, *buttons, self.charted, self.samples, *self.log.shown, *self.note.outputs()]
+        acted = [self.status, self.chosen, *one]
+        state = [
+            self.chosen,
+            self.seen,
+            self.list.seen,
+            self.note.seen,
+            self.log.seen,
+            self.log.words,
+            *self.list.fields,
+        ]
+        on_address(
+            "runs", [look, self.log.words.input, *self.list.events], self.refresh, state, [*self.list.shown, *one]
+        )
+        self.note.wire()
         on_address("runs", self.cancel.click, self.cancel_run, [self.chosen], acted)
         on_address("runs", self.resume.click, self.resume_run, [self.chosen], acted)
         self.chosen.change(None, self.chosen, None, js=choose_address("runs"), **QUIET)
         self.charted.change(None, self.charted, None, js="(charted) => showCharts(charted)", **QUIET)
-        fields = [field for form in self.forms.values() for field in form.fields.values()]
-        copied = [self.status, self.tabs, self.starting, *fields]
+        settings = [field for form in self.forms.values() for field in form.fields.values()]
+        copied = [self.status, self.tabs, self.starting, *settings]
         on_address("runs", self.again.click, self.copy_settings, [self.chosen], copied)
         for form in self.forms.values():
             form.wire(self.chosen)
 
-    def refresh(self, chosen: str, seen: str, listed: str) -> Updates:
-        """Draw again what changed, while the page is on the screen."""
-        return self.draw(chosen, seen, listed) or unchanged()
+    def refresh(
+        self,
+        chosen: str,
+        seen: str,
+        listed: str,
+        noted: str = "",
+        logged: str = "",
+        words: str = "",
+        *wanted: str | bool,
+    ) -> Updates:
+        """Draw again what changed, while the page is on the screen.
 
-    def draw(self, chosen: str, seen: str = "", listed: str = "") -> Updates:
-        """Return the list and the chosen runs: the running one, or the newest, if none is chosen."""
-        runs = self.store.runs.all()
-        marks = " ".join(f"{run.id}{run.state}" for run in runs)
-        table: Updates = {} if marks == listed else {self.listed: marks, **self._rows(runs)}
+        `words` are sought in the log; `wanted` are the fields of the filter.
+        """
+        runs, notes = self.store.runs.all(), self.store.notes.all(RUN)
+        rows = self.list.draw(runs, notes, listed, Filter.read(wanted))
+        return {**rows, **self.draw(chosen, seen, noted, logged, words)} or unchanged()
+
+    def draw(self, chosen: str, seen: str = "", noted: str = "", logged: str = "", words: str = "") -> Updates:
+        """Return the chosen runs: the running one, or the newest, if none is chosen."""
+        runs, notes = self.store.runs.all(), self.store.notes.all(RUN)
         try:
             shown = self._shown(chosen, runs)
         except BadInput as problem:
-            return {**table, **self.draw_nothing(message_html(problem))}
+            return self.draw_nothing(message_html(problem))
         if not shown:
-            return {**table, **self.draw_nothing(empty(text("runs.none")))}
-        return {**table, **self.draw_runs(shown, seen, crc32(marks.encode()))}
+            return self.draw_nothing(empty(text("runs.none")))
+        mark = crc32(repr((marks_of(runs), notes)).encode())
+        note = notes.get(shown[0].id, EMPTY)
+        around = {**self.note.show(shown[0].public, noted), **self.log.draw(shown[0], words, logged)}
+        return {**around, **self.draw_runs(shown, note, seen, mark)}
 
     def draw_nothing(self, line: str) -> Updates:
         """Return the page without a run, and the line that says why."""
         buttons: Updates = dict.fromkeys((self.cancel, self.resume, self.again), gr.Button(visible=False))
-        cleared: Updates = dict.fromkeys((self.charted, self.samples, self.log), "")
-        return {self.seen: "none", self.head: line, **cleared, **buttons}
+        cleared: Updates = dict.fromkeys((self.charted, self.samples), "")
+        return {self.seen: "none", self.head: line, **cleared, **buttons, **self.note.show("", ""), **self.log.clear()}
 
-    def _rows(self, runs: list[Run]) -> Updates:
-        return {self.table: with_links(run_view.COLUMNS, run_view.run_rows(runs), LINKED)}
-
-    def draw_runs(self, shown: list[Run], seen: str, listed: int) -> Updates:
-        """Return the first of these runs, and all of them for the charts.
+    def draw_runs(self, shown: list[Run], note: Note, seen: str, listed: int) -> Updates:
+        """Return the first of these runs with its note, and all of them for the charts.
 
         Charts, samples and buttons come only if a run moved on or the list of runs, marked by `listed`, changed.
         """
         run, values = shown[0], " ".join(str(self.store.metrics.count(run.id)) for run in shown)
         charted = f"{','.join(run.public for run in shown)} {values} {listed}"
-        mark = f"{charted} {run.state} {run.done} {run.cancel_requested}"
+        unsent = self.store.webhook_deliveries.problem(run.id)
+        mark = f"{charted} {run.state} {run.done} {run.cancel_requested} {unsent}"
         if mark == seen and run.state != "running":
             return {}
-        size = count_bytes(self._folder(run))
-        moving: Updates = {self.head: run_view.draw_head(run, size), self.log: run_view.draw_log(self._folder(run))}
+        size, used = count_bytes(run_folder(self.store, run)), self.store.metrics.usage(run.id)
+        beside = run_view.Surroundings(size, note, used, unsent)
+        moving: Updates = {self.head: run_view.draw_head(run, beside)}
         if mark == seen:
             return moving
         return {
@@ -205,6 +233,3 @@ class RunsPage:
         if not shown:
             raise gr.Error(text("runs.none"))
         return shown[0]
-
-    def _folder(self, run: Run) -> Path:
-        return self.store.home / "runs" / str(run.id)

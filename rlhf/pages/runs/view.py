@@ -1,50 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run as plain values and HTML: its row, head, samples and log. Without gradio."""
+"""A run as plain values and HTML: its head and samples. Without gradio."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from data.clock import now
-from data.records import Completion, Run
+from data.records import Completion, Note, Run
 from data.store import Store
+from data.tables.notes import EMPTY
 from labeling.texts.pages import text
 from reward.report.addresses import id_link, link_ids
-from rlhf.common.estimate import describe_progress, elapsed_seconds, format_duration, stalled_seconds
-from rlhf.kinds import KINDS
+from rlhf.common.estimate import describe_progress, format_duration, stalled_seconds
+from rlhf.kinds import kind_title
 from rlhf.pages.first_round.facts import Outcome
 from rlhf.pages.first_round.steps import describe_outcome
 from rlhf.pages.markup import empty, esc, facts, side_by_side
+from rlhf.pages.runs.listing import describe_tags
+from rlhf.pages.runs.usage import Used, usage_facts
 from rlhf.runs.disk_use import format_bytes
 
-COLUMNS = ("run", "kind", "state", "started", "took", "produced", "by")
+
+class Surroundings(NamedTuple):
+    """Facts beside a run's row: bytes on the disk, its note, what it uses now, and the webhook's problem."""
+
+    size: int = 0
+    note: Note = EMPTY
+    used: Used = MappingProxyType({})
+    unsent: str | None = None
 
 
-def run_rows(runs: Sequence[Run]) -> list[list[str]]:
-    """Return rows under COLUMNS, newest first."""
-    moment = now()
-    return [_run_row(run, moment) for run in runs]
-
-
-def draw_head(run: Run, size: int = 0) -> str:
-    """Return a run's kind, state, progress, errors, results and disk use of `size` bytes."""
+def draw_head(run: Run, beside: Surroundings = Surroundings()) -> str:  # noqa: B008 (it never changes)
+    """Return a run's kind, name, state, progress, note, errors, results and what it uses."""
+    size, note, used, problem = beside
+    unsent = text("notices.not_sent", problem=problem) if problem else None
     state = text(f"runs.state_{run.state}")
     stopping = f" · {text('runs.saving')}" if run.cancel_requested and not run.over else ""
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
-    lines = [run.error, *run.report.get("notes", []), *skipped]
+    lines = [run.error, unsent, *run.report.get("notes", []), *skipped]
     errors = "".join(f"<p class=bad>{link_ids(line)}</p>" for line in lines if line)
     outcomes = "".join(f"<p>{link_ids(line)}</p>" for line in _outcomes(run))
-    results: dict[str, object] = {text("runs.column_produced"): ", ".join(run.produced)}
+    results: dict[str, object] = usage_facts(run, used) | {text("runs.column_produced"): ", ".join(run.produced)}
     results |= {text("runs.resumes"): run.resumes and f"run{run.resumes}", **_results(run.report)}
     results |= {text("runs.disk"): format_bytes(size)} if size else {}
     settings = facts({key: _short(value) for key, value in run.settings.items()})
     folded = f"<details><summary class=soft>{esc(text('runs.settings'))}</summary>{settings}</details>"
-    title = f"<b>{id_link(run.public)} · {esc(_kind(run))}</b> <span class=soft>{esc(state + stopping)}</span>"
-    return (
-        f"<div class=card>{title}{draw_progress(run)}{_draw_stall(run)}{errors}{outcomes}{facts(results)}{folded}</div>"
-    )
+    names = " · ".join(name for name in (kind_title(run.kind), note.name) if name)
+    about = " · ".join((*describe_tags(note), state + stopping))
+    title = f"<b>{id_link(run.public)} · {esc(names)}</b> <span class=soft>{esc(about)}</span>"
+    written = f"<p class=asked>{esc(note.text)}</p>" if note.text else ""
+    parts = (title, draw_progress(run), _draw_stall(run), written, errors, outcomes, facts(results), folded)
+    return f"<div class=card>{''.join(parts)}</div>"
 
 
 def _outcomes(run: Run) -> list[str]:
@@ -90,19 +98,6 @@ def draw_samples(store: Store, run: Run) -> str:
     return "".join(samples) or empty(text("runs.no_samples" if run.over else "runs.samples_later"))
 
 
-def draw_log(folder: Path, lines: int = 100) -> str:
-    """Return the last lines of the run's log, newest first."""
-    file = folder / "log.txt"
-    if not file.exists():
-        return empty(text("runs.no_log"))
-    with file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - 64_000))
-        log = stream.read().decode("utf-8", "replace").replace("\r", "\n")
-    newest = "\n".join([line for line in reversed(log.splitlines()) if line.strip()][:lines])
-    label = esc(text("runs.log"))
-    return f"<div class=log tabindex=0 role=log aria-label='{label}'>{esc(newest or text('runs.log_empty'))}</div>"
-
-
 def draw_tokens(pieces: Sequence[tuple[str, bool]]) -> str:
     """Return a row token by token; those that count in the loss are marked. Empty for none."""
     if not pieces:
@@ -112,25 +107,6 @@ def draw_tokens(pieces: Sequence[tuple[str, bool]]) -> str:
     )
     lead = text("runs.tokens", n=len(pieces), counted=sum(counts for _, counts in pieces))
     return f"<p class=soft>{esc(lead)}</p><div class=tokens>{shown}</div>"
-
-
-def _kind(run: Run) -> str:
-    return KINDS[run.kind].title if run.kind in KINDS else run.kind
-
-
-def _run_row(run: Run, moment: str) -> list[str]:
-    seconds = elapsed_seconds(run, moment)
-    duration = format_duration(seconds) if seconds is not None and run.over else ""
-    started = (run.started_at or run.created_at)[:16].replace("T", " ")
-    return [
-        run.public,
-        _kind(run),
-        text(f"runs.state_{run.state}"),
-        started,
-        duration,
-        ", ".join(run.produced),
-        run.created_by,
-    ]
 
 
 def _sampled(store: Store, completions: Sequence[Completion]) -> list[str]:
