@@ -76,7 +76,7 @@ def sign_in(page: Page, server: Server, name: str) -> None:
 
 def visit(page: Page, server: Server, name: str) -> None:
     page.goto(f"{server.root}/train/#{name}")
-    expect(page.locator(f"#page-{name} h1")).to_be_visible()
+    expect(page.locator(f"#page-{name.split('/')[0]} h1")).to_be_visible()
 
 
 def picture(page: Page, name: str) -> None:

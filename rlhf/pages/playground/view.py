@@ -50,10 +50,12 @@ def _draw_reply(reply: Reply, name: str) -> str:
 
 def _draw_figures(reply: Reply) -> str:
     shown: dict[str, object] = {reward: f"{score:+.2f}" for reward, score in reply.scores.items()}
+    cut = reply.state == "done" and not reply.ended
     if reply.tokens:
         length = text("playground.tokens_value", tokens=reply.tokens)
-        cut = reply.state == "done" and not reply.ended
         shown[text("playground.tokens")] = f"{length} ({text('playground.cut')})" if cut else length
+    elif cut:  # an endpoint says only that it cut the answer
+        shown[text("playground.tokens")] = text("playground.cut")
     if reply.logp is not None:
         each = exp(reply.logp / reply.tokens) if reply.tokens else 1.0
         shown[text("playground.logp")] = text(
