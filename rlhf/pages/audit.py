@@ -9,6 +9,7 @@ import gradio as gr
 
 from data.store import Store
 from labeling.texts.pages import text
+from labeling.texts.times import local_time
 from reward.page import QUIET, Look, Updates
 from rlhf.pages.audit_download import ADDRESS
 from rlhf.pages.components import heading, hidden, html, table, unchanged
@@ -56,5 +57,5 @@ def find_acts(store: Store, words: str) -> list[list[str]]:
 
 def _row(act: dict[str, Any]) -> list[str]:
     detail = ", ".join(f"{key}: {value}" for key, value in act["detail"].items())
-    moment = f"{act['created_at'][:19].replace('T', ' ')} UTC"
+    moment = local_time(act["created_at"], seconds=True)
     return [moment, act["name"] or act["actor"], act["action"], detail, act["address"] or ""]

@@ -11,6 +11,7 @@ from data.ids import RUN, parse_id
 from data.records import Run
 from data.store import Store
 from labeling.texts.pages import text
+from labeling.texts.times import local_date
 from labeling.texts.translate import Refusal
 from reward.report.addresses import id_link, link_value, unknown
 from rlhf.kinds import KINDS
@@ -108,7 +109,7 @@ def _others(store: Store, chosen: Sequence[Run]) -> list[list[str]]:
     runs = [run for run in store.runs.all() if run.id not in {run.id for run in chosen}]
     drawable = store.metrics.with_values([run.id for run in runs])
     return [
-        [run.public, f"{run_title(run)} · {text(f'runs.state_{run.state}')} · {run.created_at[:10]}"]
+        [run.public, f"{run_title(run)} · {text(f'runs.state_{run.state}')} · {local_date(run.created_at)}"]
         for run in runs
         if run.id in drawable
     ]
