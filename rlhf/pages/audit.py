@@ -30,7 +30,7 @@ class AuditPage:
         heading("audit")
         self.words = gr.Textbox(label=text("audit.containing"), max_lines=1, elem_id="audit-words", scale=0)
         self.count = html("audit-count")
-        self.table = table("audit", COLUMNS, "audit-table", "audit.title")
+        self.table = table("audit", COLUMNS, "audit-table", "audit.title", searched=False)
         html(value=f"<p><a href='{ADDRESS}' download>{esc(text('people.audit'))}</a></p>")
         self.seen = hidden()
         shown = [self.seen, self.count, self.table]
