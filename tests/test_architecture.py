@@ -109,6 +109,7 @@ rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.starter rlhf.tour
 rlhf.playground
 rlhf.pages
 rlhf.settings_help
+rlhf.shell_completion
 rlhf.run_commands rlhf.commands
 app
 """.split()  # noqa: SIM905 (one package order per line)
