@@ -66,7 +66,7 @@ TORCHLESS = {"settings", "commands", "run_commands", "settings_help", "kinds", "
 }
 # Packages and single modules of each layer, lowest first: a line imports only lines above it, names on one line may import each other downwards in order.
 ORDER = """
-data.version data.errors data.clock data.splits data.ids data.intervals data.settings data.records data.logs
+data.version data.texts data.errors data.clock data.splits data.ids data.intervals data.settings data.records data.logs
 data.json_text data.thoughts data.turns
 data.watched_loop
 data.sqlite.schema data.sqlite

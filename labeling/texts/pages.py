@@ -23,7 +23,8 @@ def text(key: str, **values: object) -> str:
 
 def bad_input(key: str, *, field: str | None = None, kind: type[BadInput] = BadInput, **values: object) -> BadInput:
     """Return an error of that kind; its problem and its remedy are the texts `train.KEY` and `train.KEY_remedy`."""
-    return kind(text(key, **values), text(f"{key}_remedy", **values), field=field)
+    texts = text(key, **values), text(f"{key}_remedy", **values)
+    return kind(*texts, field=field, key=f"train.{key}", values=values)
 
 
 def setting_help(kind: str, key: str) -> str:

@@ -169,8 +169,8 @@ def error_html(problem: BadInput) -> str:
     if isinstance(problem, Refusal):
         ids = [str(value) for key, value in problem.values.items() if key != "name"]  # people's and projects' names
         return COMMAND.sub(_page_link, link_ids(problem.text_in(reader_language()), ids))
-    problem.rename_options(FIELDS)
     field = problem.field if problem.field and problem.field not in problem.error else None
+    problem = problem.in_language(reader_language()).rename_options(FIELDS)
     error = f"{BadInput(problem.error, file=problem.file, line=problem.line)}".rstrip(".")
     error += f"{text('reward.in_field', field=field) if field else ''}."
     remedy = IMPORT.sub(f" {esc(text('reward.by_import'))}", COMMAND.sub(_page_link, esc(problem.remedy)))
