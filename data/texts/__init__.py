@@ -16,6 +16,10 @@ FALLBACK = "en"
 TEXTS: dict[str, dict[str, str]] = {}
 """The texts by language and key."""
 REMEDY = "_remedy"
+STORED = ("error.", "train.note.")
+"""Beginnings of the keys of lines that are stored, with or without a remedy."""
+LONGEST = 2000
+"""Characters of a line that is matched; longer ones are traces of programs."""
 _BLANK = re.compile(r"\{(\w+)[^}]*\}")
 
 
@@ -34,28 +38,29 @@ def say(language: str, key: str, /, **values: object) -> str:
 
 
 def translate_line(line: str, language: str) -> str:
-    """Return a stored English line of an error in `language`; any other line as it is.
+    """Return a stored English line of an error or of a run's note in `language`; any other line as it is.
 
-    Runs store their errors as one English line, which is matched with the texts of errors.
+    Runs store one English line for each, which is matched with the texts.
     """
-    if language == FALLBACK:
+    if language == FALLBACK or len(line) > LONGEST:
         return line
     for key, pattern in _stored_patterns():
         if match := pattern.fullmatch(line):
             found = match.groupdict(default="")
-            shown = [_fill(TEXTS[language].get(part, ""), found) for part in (key, key + REMEDY)]
+            problem, remedy = (_fill(TEXTS[language].get(part, ""), found) for part in (key, key + REMEDY))
             field = f" {say(language, 'in_field', field=found['field_'])}" if found["field_"] else ""
-            return f"{found['place_']}{shown[0]}{field}. {shown[1]}"
+            return f"{found['place_']}{problem}{field}{'. ' if remedy else ''}{remedy}"
     return line
 
 
 @cache
 def _stored_patterns() -> list[tuple[str, re.Pattern[str]]]:
-    """Return (key, pattern of its line) for each error with a remedy, the most specific texts first."""
+    """Return (key, pattern of its line) for each error and note, the most specific texts first."""
     english = TEXTS[FALLBACK]
-    keys = [key for key in english if key + REMEDY in english]
-    keys.sort(key=lambda key: -len(_BLANK.sub("", english[key] + english[key + REMEDY])))
-    return [(key, re.compile(_pattern(english[key], english[key + REMEDY]), re.DOTALL)) for key in keys]
+    stored = {key for key in english if key + REMEDY in english or key.startswith(STORED)}
+    texts = {key: (english[key], english.get(key + REMEDY, "")) for key in stored if not key.endswith(REMEDY)}
+    keys = sorted(texts, key=lambda key: (-len(_BLANK.sub("", "".join(texts[key]))), key))
+    return [(key, re.compile(_pattern(*texts[key]), re.DOTALL)) for key in keys]
 
 
 def _pattern(error: str, remedy: str) -> str:
@@ -72,7 +77,8 @@ def _pattern(error: str, remedy: str) -> str:
         parts = re.split(r"(\{\w+[^}]*\})", text)
         return "".join(_BLANK.sub(blank, part) if _BLANK.fullmatch(part) else re.escape(part) for part in parts)
 
-    return rf"(?P<place_>(?:\S+: )?){expression(error)}(?: \(field '(?P<field_>\w+)'\))?\. {expression(remedy)}"
+    start = rf"(?P<place_>(?:\S+: )?){expression(error)}(?: \(field '(?P<field_>\w+)'\))?"
+    return rf"{start}\. {expression(remedy)}" if remedy else start
 
 
 def _fill(text: str, found: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from data.errors import BadInput, Occupied, Refused
 from data.settings import Settings, option, parse_settings
 from data.store import Store
 from data.texts import TEXTS, translate_line
-from labeling.texts.pages import bad_input
+from labeling.texts.pages import bad_input, stored_line
 from labeling.texts.reader import writing_in
 from labeling.texts.translate import Refusal, error_text
 from reward.report.view import message_html
@@ -83,6 +83,16 @@ def test_a_stored_line_keeps_its_file_and_any_other_line_stays():
     assert translate_line(line, "ko") == "/x/rows.csv: 파일이 비어 있습니다. 행이 하나 이상 있는 파일을 쓰세요."
     assert translate_line("RuntimeError: CUDA error", "ko") == "RuntimeError: CUDA error"
     assert translate_line(line, "en") == line
+
+
+def test_a_run_s_notes_are_stored_in_english_and_shown_in_the_reader_s_language():
+    note = stored_line("note.cut_thinking", cut=1200, total=2000, thinking=3, limit=512, more=2048)
+    assert note.startswith("1,200 of 2,000 answers were cut at max_new_tokens=512, 3 of them before")
+    shown = translate_line(note, "ko")
+    assert shown.startswith("답변 2,000개 중 1,200개가 max_new_tokens=512에서 잘렸고, 그중 3개는")
+    assert shown.endswith("모델에 여유를 더 주세요: --set max_new_tokens=2048")
+    unknown = stored_line("note.unknown_tokens", model="tiny", count=3, total=40, token="<unk>")
+    assert translate_line(unknown, "ko") == "tiny: 프롬프트의 토큰 40개 중 3개가 <unk>입니다"
 
 
 @pytest.mark.parametrize("language", sorted(TEXTS))
