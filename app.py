@@ -49,21 +49,36 @@ COMMANDS = {
         "rlhf.commands",
         "Start queued runs until none is left (serve does this automatically).",
     ),
+    "completion": ("rlhf.shell_completion", "Print a script that completes commands and options in a shell."),
     "tour": ("rlhf.commands", "Run the full demo loop without a browser, with simulated labelers."),
 }
 
 
 def parser(command: str) -> argparse.ArgumentParser:
     """Return the parser of the module that owns `command`, or one that knows every command by its help alone."""
-    top = CommandParser(prog=PROGRAM, description=(__doc__ or "").splitlines()[0])
-    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    top, commands = empty_parser()
     if command in COMMANDS:
         import_module(COMMANDS[command][0]).register(commands, common_options())
     else:
         for name, (_, text) in COMMANDS.items():
             commands.add_parser(name, help=text)
     return top
+
+
+def every_command() -> argparse.ArgumentParser:
+    """Return the parser with every command, which loads all of their modules."""
+    top, commands = empty_parser()
+    for module in dict.fromkeys(module for module, _ in COMMANDS.values()):
+        import_module(module).register(commands, common_options())
+    return top
+
+
+def empty_parser() -> tuple[CommandParser, argparse._SubParsersAction]:
+    """Return the parser without commands, and what they are added to."""
+    top = CommandParser(prog=PROGRAM, description=(__doc__ or "").splitlines()[0])
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    top.set_defaults(every_command=every_command)
+    return top, top.add_subparsers(required=True, metavar="COMMAND")
 
 
 def common_options() -> argparse.ArgumentParser:

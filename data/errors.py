@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors that a person can fix. Every layer raises them; only `app.py` turns them into exit codes.
 
+`BadInput.of(key, ...)` takes problem and remedy from the catalogue: English for the command line, the log and stored
+lines. A page shows `in_language(language)`.
+
 Messages name options of the command line, such as `--as pairs`. Other callers rename them (`rename_options`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Self
+
+from data.texts import FALLBACK, REMEDY, TEXTS, say
 
 Names = Mapping[str, Callable[[str], str]]
 """Option -> its name elsewhere, a function of the option's value; the value is empty if a message gives none."""
@@ -43,7 +50,8 @@ def rename_options(message: str, names: Names) -> str:
 class BadInput(Exception):
     """Input that cannot be used: the problem, its place and the remedy in one line.
 
-    `error` quotes the offending value; `remedy` is an imperative sentence.
+    `error` quotes the offending value; `remedy` is an imperative sentence. An error that pages translate has the `key`
+    of its texts, and the `values` of their blanks.
     """
 
     error: str
@@ -51,6 +59,28 @@ class BadInput(Exception):
     file: str | None = None
     line: int | None = None
     field: str | None = None
+    key: str = ""
+    values: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        key: str,
+        /,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        field: str | None = None,
+        **values: object,
+    ) -> Self:
+        """Return the error with the English texts `KEY` and, if there is one, `KEY_remedy`, filled with `values`."""
+        return cls(*_texts(FALLBACK, key, values), file, line, field, key, values)
+
+    def in_language(self, language: str) -> BadInput:
+        """Return the error with its texts in `language`; itself if it has no key."""
+        if not self.key:
+            return self
+        return BadInput(*_texts(language, self.key, self.values), self.file, self.line, self.field)
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line) if part is not None)
@@ -67,6 +97,12 @@ class BadInput(Exception):
     def as_json(self) -> dict:
         """Return the contract's error shape: {error, file, line, field, remedy}."""
         return {name: getattr(self, name) for name in ("error", "file", "line", "field", "remedy")}
+
+
+def _texts(language: str, key: str, values: Mapping[str, object]) -> tuple[str, str]:
+    """Return the problem and the remedy, which may be empty."""
+    remedy = say(language, key + REMEDY, **values) if key + REMEDY in TEXTS[language] else ""
+    return say(language, key, **values), remedy
 
 
 class Refused(BadInput):

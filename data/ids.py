@@ -26,8 +26,7 @@ def parse_id(text: str | int, prefix: str) -> int:
     """Return the number of an id: ("p4", "p") gives 4, as do 4 and "4". Raises BadInput for anything else."""
     match = re.fullmatch(rf"(?:{prefix})?(\d{{1,18}})", str(text).strip())
     if match is None:
-        noun = NOUNS[prefix]
-        raise BadInput(f"{str(text)!r} is not the id of a {noun}", f"Give an id such as {prefix}4.")
+        raise BadInput.of(f"error.not_{NOUNS[prefix].replace(' ', '_')}", given=str(text), prefix=prefix)
     return int(match[1])
 
 

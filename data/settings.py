@@ -19,15 +19,8 @@ from data.errors import BadInput
 
 LARGEST_SEED = 2**32 - 1
 """The largest seed that numpy's generator takes."""
-KINDS_OF_VALUE = {
-    "int": "a whole number",
-    "float": "a number",
-    "finite": "a finite number",
-    "bool": "true or false",
-    "string": "a text",
-    "tuple": "a list",
-}
-"""The first word of a pydantic error type -> the value that the field expects."""
+KINDS_OF_VALUE = ("int", "float", "finite", "bool", "string", "tuple")
+"""First words of pydantic's error types; the text `error.setting_WORD` says what the field expects."""
 RULES = {"ge": "at least", "le": "at most", "multiple_of": "a multiple of"}
 """Pydantic's names of the rules of a field, in words."""
 EMPTY = "empty"
@@ -102,7 +95,7 @@ def _check_device(device: str) -> str:
     """Refuse a device that torch does not name, such as gpu."""
     kind, _, number = device.partition(":")
     if device and (kind not in ("auto", "cpu", "cuda", "mps", "xpu") or (number and not number.isdigit())):
-        raise BadInput(f"device={device!r} is no device", "Use auto, cpu, cuda, cuda:1, mps or xpu.", field="device")
+        raise BadInput.of("error.device", device=device, field="device")
     return device
 
 
@@ -206,18 +199,27 @@ def _bad_input(cls: type[Settings], problem: ErrorDetails) -> BadInput:
     if kind == "extra_forbidden":
         return _unknown(cls, key)
     if kind == "missing":
-        return BadInput(f"the setting {key} is missing", f"Give it: {key}=...", field=key)
+        return BadInput.of("error.setting_missing", setting=key, field=key)
     if kind == "literal_error":
         choices = context["expected"].replace("'", "").replace(" or ", ", ")
-        return BadInput(f"{key}={value!r} is none of the choices", f"Use one of {choices}.", field=key)
+        return BadInput.of("error.setting_choice", setting=key, given=value, choices=choices, field=key)
     if kind == "multiple_of":
         step = int(context["multiple_of"])
         below = max(step, int(value) // step * step)
-        return BadInput(f"{key}={value} is not a multiple of {step}", f"Give {below} or {below + step}.", field=key)
+        numbers = {"given": value, "step": step, "below": below, "above": below + step}
+        return BadInput.of("error.setting_multiple", setting=key, field=key, **numbers)
     if kind in ("greater_than_equal", "less_than_equal"):
-        return BadInput(f"{key}={value} is out of range", f"Give {_bounds(cls, key, context)}.", field=key)
-    expected = KINDS_OF_VALUE.get(kind.partition("_")[0], "valid")
-    return BadInput(f"{key}={value!r} is not {expected}", f"Give {expected}.", field=key)
+        return _out_of_range(key, value, _bounds(cls, key, context))
+    expected = kind.partition("_")[0]
+    name = expected if expected in KINDS_OF_VALUE else "other"
+    return BadInput.of(f"error.setting_{name}", setting=key, given=value, field=key)
+
+
+def _out_of_range(key: str, value: object, bounds: Mapping[str, Any]) -> BadInput:
+    """Return the error of a value beyond the bounds `ge` and `le` of its field."""
+    ends = {name: bounds[rule] for name, rule in (("least", "ge"), ("most", "le")) if rule in bounds}
+    name = "range" if len(ends) == 2 else "low" if "least" in ends else "high"
+    return BadInput.of(f"error.setting_{name}", setting=key, given=value, field=key, **ends)
 
 
 def _unknown(cls: type[Settings], key: str) -> BadInput:
@@ -225,13 +227,13 @@ def _unknown(cls: type[Settings], key: str) -> BadInput:
     known = keys(cls)
     initials = {"".join(word[:1] for word in name.split("_")): name for name in known if "_" in name}
     near = initials.get(key) or next(iter(get_close_matches(key, known, n=1)), "")
-    remedy = f"Did you mean {near}? " if near else ""
-    return BadInput(f"there is no setting {key!r}", f"{remedy}All: {', '.join(known)}.", field=key)
+    name = "near" if near else "unknown"
+    return BadInput.of(f"error.setting_{name}", setting=key, near=near, known=", ".join(known), field=key)
 
 
-def _bounds(cls: type[Settings], key: str, context: Mapping[str, Any]) -> str:
-    """Return both bounds of a field in words; of an element of a list the one that was broken."""
+def _bounds(cls: type[Settings], key: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both bounds of a field; of an element of a list the one that was broken."""
     bounds = dict(context)
     for rule in cls.model_fields[key if key in cls.model_fields else f"{key}_"].metadata:
         bounds |= {name: getattr(rule, name) for name in ("ge", "le") if hasattr(rule, name)}
-    return " and ".join(f"{RULES[name]} {bounds[name]}" for name in ("ge", "le") if name in bounds)
+    return bounds

@@ -34,6 +34,35 @@ POLICY_SETTINGS = ("from",)
 """The settings that name a policy. The page fills their lists."""
 
 
+def data_table(
+    headers: Sequence[str],
+    elem_id: str,
+    label: str,
+    *,
+    datatype: str | Sequence[str] = "auto",
+    visible: bool = True,
+    searched: bool = True,
+) -> gr.Dataframe:
+    """Return a table that nobody edits, with a search over its rows and a button that saves them all as CSV.
+
+    `searched` is False for a page with a search of its own.
+    """
+    kinds: Any = datatype
+    with gr.Column(elem_classes="tabled"):
+        shown = gr.Dataframe(
+            headers=list(headers),
+            datatype=kinds,
+            interactive=False,
+            visible=visible,
+            elem_id=elem_id,
+            label=label,
+            show_search="search" if searched else "none",
+        )
+        save = gr.Button(text("table.save"), size="sm", scale=0, elem_classes="save-table")
+        save.click(None, shown, None, js=f"(table) => saveTable('{elem_id}', table)", **QUIET)
+    return shown
+
+
 def on_address(
     page: str,
     events: Look | Sequence[Look],
@@ -58,13 +87,7 @@ class RewardPage:
         self.cards = _html(elem_id="reward-cards")
         self.choice = gr.Dropdown(label=text("reward.choice"), elem_id="reward-choice", visible=False)
         self.closer = _html(elem_id="reward-closer")
-        self.groups = gr.Dataframe(
-            headers=view.columns(),
-            interactive=False,
-            visible=False,
-            elem_id="reward-groups",
-            label=text("reward.groups"),
-        )
+        self.groups = data_table(view.columns(), "reward-groups", text("reward.groups"), visible=False)
         self.worst = _html(elem_id="reward-worst")
         self._add_form()
         self.chosen, self.seen, self.shown = (gr.Textbox(visible="hidden") for _ in range(3))

@@ -63,10 +63,11 @@ class Export:
 def write_card(store: Store, export: Export) -> str:
     """Return the card."""
     record = export.record
+    home = f"a home of preference-loop {__version__}"
     parts = (
         _header(export),
         f"# {record.name}",
-        f"{_kind(export)} {record.public} of a home of preference-loop {__version__}, of {record.created_at[:10]}.",
+        f"{_kind(export)} {record.public} of {home}, of {record.created_at[:10]} (UTC).",
         _use(export),
         _section("Lineage", _lineage(store, export)),
         _section("Training data", _data(store, record)),

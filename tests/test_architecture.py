@@ -66,7 +66,7 @@ TORCHLESS = {"settings", "commands", "run_commands", "settings_help", "kinds", "
 }
 # Packages and single modules of each layer, lowest first: a line imports only lines above it, names on one line may import each other downwards in order.
 ORDER = """
-data.version data.errors data.clock data.splits data.ids data.intervals data.settings data.records data.logs
+data.version data.texts data.errors data.clock data.splits data.ids data.intervals data.settings data.records data.logs
 data.json_text data.thoughts data.turns
 data.watched_loop
 data.sqlite.schema data.sqlite
@@ -110,6 +110,7 @@ rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.model_runs rlhf.sta
 rlhf.playground
 rlhf.pages
 rlhf.settings_help
+rlhf.shell_completion
 rlhf.run_commands rlhf.commands
 app
 """.split()  # noqa: SIM905 (one package order per line)

@@ -42,6 +42,8 @@ def named(node: ast.expr | None, known: dict[str, ast.expr]) -> Iterator[str]:
     node = known.get(node.id, node) if isinstance(node, ast.Name) else node
     if isinstance(node, ast.Constant):
         yield str(node.value)
+    elif isinstance(node, ast.JoinedStr):  # the document writes NAME for what the code fills in
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "NAME" for part in node.values)
     elif isinstance(node, ast.Dict):
         for key in node.keys:
             yield from named(key, known) if key else ()

@@ -24,7 +24,7 @@ HEAVY = ("pandas", "numpy", "sqlite_utils", "torch", "transformers", "gradio")
 OWN = {"sample": ["sample"], "compare": ["compare"], "endpoint": ["sample", "--endpoint", "http://127.0.0.1:8000/v1"]}
 VERBS = {"embed": "embed", "curate": "recipe", "quantity": "quantity", "ab": "ab"}
 RUN_HERE = (
-    "import", "account", "projects", "labels", "runs", "audit", "backup", "restore", "store"
+    "import", "account", "projects", "labels", "runs", "audit", "backup", "restore", "store", "completion"
 )  # fmt: skip
 """Commands whose examples are run below; the others serve, need a trained model or queue a run of minutes."""
 

@@ -14,6 +14,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sample": ("sample --policy p1 --prompts 50 --set temperature=0.8", "sample --policy p2 --against p1 --wait"),
     "simulate": ("simulate --labels 200 --labelers 4",),
     "account": ("account list",),
+    "completion": ("completion bash",),
     "account add": ("account add ada --role researcher",),
     "account invite": ("account invite --role labeler",),
     "account password": ("account password ada",),

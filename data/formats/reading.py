@@ -104,7 +104,7 @@ def detect_kind(path: Path | Source) -> str:
         return "arrow"
     text = _text_head(source).lstrip()
     if not text:
-        raise BadInput("the file is empty", "Give a file with at least one row.", file=str(source))
+        raise BadInput.of("error.file_empty", file=str(source))
     if text[0] == "[" and not PYTHON.match(text):
         return "values" if text[1:].lstrip()[:1] in ("{", "]", "[", '"', "") else "text"
     if text[0] == "{" and not PYTHON.match(text):

@@ -21,13 +21,13 @@ class Accounts(Table):
         """Add an account. Raises BadInput for an empty or taken name or an unknown role."""
         name = name.strip()
         if not name:
-            raise BadInput("an account needs a name", field="name")
+            raise BadInput.of("error.account_nameless", field="name")
         if role not in ROLES:
-            raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
+            raise BadInput.of("error.account_role", given=role, roles=", ".join(ROLES), field="role")
         row = {"name": name, "role": role, "password_hash": password_hash, "simulated": int(simulated)}
         id = self._store.insert_or_ignore("accounts", row | {"created_at": now()})
         if id is None:
-            raise BadInput(f"there is an account {name!r} already", "Take another name.", field="name")
+            raise BadInput.of("error.account_exists", account=name, field="name")
         return self.get(id)
 
     def get(self, id: int) -> Account:
@@ -83,7 +83,7 @@ class Accounts(Table):
     def _named(self, name: str) -> Account:
         account = self.by_name(name)
         if account is None:
-            raise BadInput(f"there is no account {name!r}", field="name")
+            raise BadInput.of("error.account_unknown", account=name, field="name")
         return account
 
 

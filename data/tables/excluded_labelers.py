@@ -40,9 +40,7 @@ class ExcludedLabelers(Table):
         """
         reason = reason.strip()
         if not 0 < len(reason) <= REASON_LENGTH:
-            raise BadInput(
-                "an exclusion needs a reason", f"Write one of 1 to {REASON_LENGTH} characters.", field="reason"
-            )
+            raise BadInput.of("error.exclusion_reason", most=REASON_LENGTH, field="reason")
         self._write(name, 1, reason, by)
 
     def include(self, name: str, reason: str = "", *, by: str) -> None:
@@ -53,11 +51,11 @@ class ExcludedLabelers(Table):
         with self._store.transaction():
             id = self._store.value("SELECT id FROM accounts WHERE name = ?", [name])
             if id is None:
-                raise BadInput(f"there is no labeler {name!r}", "See: preference-loop account list", field="name")
+                raise BadInput.of("error.labeler_unknown", labeler=name, field="name")
             if (self._store.value("SELECT 1 FROM labelers_aside WHERE labeler_id = ?", [id]) is not None) == bool(
                 excluded
             ):
-                raise BadInput(f"{name} is {'excluded already' if excluded else 'not excluded'}", field="name")
+                raise BadInput.of(f"error.labeler_{'excluded' if excluded else 'included'}", labeler=name, field="name")
             self._store.insert(
                 "set_asides", {"labeler_id": id, "aside": excluded, "reason": reason, "actor": by, "created_at": now()}
             )

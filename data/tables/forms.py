@@ -128,15 +128,11 @@ def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:  # n
 
 def _check_aspects(aspects: tuple[str, ...]) -> None:
     if len(aspects) > MOST_ASPECTS:
-        raise BadInput(f"{len(aspects)} aspects are too many", f"Name at most {MOST_ASPECTS}.", field="aspects")
+        raise BadInput.of("error.aspects_many", count=len(aspects), most=MOST_ASPECTS, field="aspects")
     for aspect in aspects:
         if not isinstance(aspect, str) or not (
             0 < len(aspect) <= ASPECT_LENGTH and aspect == aspect.strip() and aspect.isprintable()
         ):
-            raise BadInput(
-                f"{aspect!r} is not a valid name of an aspect",
-                f"Give 1 to {ASPECT_LENGTH} printable characters.",
-                field="aspects",
-            )
+            raise BadInput.of("error.aspect_name", aspect=aspect, most=ASPECT_LENGTH, field="aspects")
     if len({aspect.casefold() for aspect in aspects}) < len(aspects):
-        raise BadInput("an aspect is named twice", "Name each once.", field="aspects")
+        raise BadInput.of("error.aspect_twice", field="aspects")

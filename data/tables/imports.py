@@ -119,7 +119,7 @@ class Imports(Table):
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Occupied("another import is running", "Wait until it has ended, then import again.") from None
+                raise Occupied.of("error.import_running") from None
             for row in self._store.rows("SELECT id, done_at FROM imports WHERE revealed_at IS NULL ORDER BY id"):
                 if row["done_at"] is None:
                     self.remove(row["id"])

@@ -34,7 +34,7 @@ class Invitations(Table):
         Raises BadInput for an unknown role. Deletes expired links.
         """
         if role not in ROLES:
-            raise BadInput(f"{role!r} is not a role", f"Take one of {', '.join(ROLES)}.", field="role")
+            raise BadInput.of("error.account_role", given=role, roles=", ".join(ROLES), field="role")
         token = secrets.token_urlsafe(32)
         row = {"hash": hash_token(token), "role": role, "account_id": account_id, "invited_by": by}
         with self._store.transaction():

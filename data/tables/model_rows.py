@@ -51,8 +51,9 @@ class ModelTable(Table):
         row = self._store.maybe(f"SELECT * FROM {self.table} WHERE id = ?", [number])
         if row is None:
             newest = self._store.value(f"SELECT max(id) FROM {self.table}")
-            remedy = f"The newest is {public_id(self.prefix, newest)}." if newest else "This home has none yet."
-            raise BadInput(f"there is no {self.noun} {public_id(self.prefix, number)}", remedy)
+            known = f"{self.noun.replace(' ', '_')}_{'unknown' if newest else 'none'}"
+            newest_id, id = public_id(self.prefix, newest or 0), public_id(self.prefix, number)
+            raise BadInput.of(f"error.{known}", id=id, newest=newest_id)
         return self._record(row)
 
     def all(self) -> list[Any]:

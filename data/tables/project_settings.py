@@ -36,11 +36,7 @@ def settings_row(changes: Mapping[str, Any]) -> dict[str, Any]:
     if "name" in row:
         row["name"] = row["name"].strip()
         if not (0 < len(row["name"]) <= NAME_LENGTH and row["name"].isprintable()):
-            raise BadInput(
-                f"{row['name'][:80]!r} is not a valid project name",
-                f"Give 1 to {NAME_LENGTH} printable characters.",
-                field="name",
-            )
+            raise BadInput.of("error.project_name", given=row["name"][:80], most=NAME_LENGTH, field="name")
     if "form" in row:
         row["form"] = row["form"].written()
     for name, low, high in (("overlap", 1.0, MOST_OVERLAP), ("gold_rate", 0.0, 0.5), ("repeat_rate", 0.0, 0.5)):
@@ -52,9 +48,7 @@ def settings_row(changes: Mapping[str, Any]) -> dict[str, Any]:
 def checked_guideline(text: str) -> str:
     """Return the guideline without outer white space. Raises BadInput if it is empty or too long."""
     if not text.strip():
-        raise BadInput("the guideline is empty", "Write how to judge the answers.", field="guideline")
+        raise BadInput.of("error.guideline_empty", field="guideline")
     if len(text) > GUIDELINE_LENGTH:
-        raise BadInput(
-            f"the guideline has {len(text)} characters", f"Write at most {GUIDELINE_LENGTH}.", field="guideline"
-        )
+        raise BadInput.of("error.guideline_long", length=len(text), most=GUIDELINE_LENGTH, field="guideline")
     return text.strip()

@@ -78,7 +78,7 @@ class Projects(Table):
         row = self._store.maybe(f"{PROJECT} WHERE p.name = ? COLLATE NOCASE", [name.strip()])
         if row is None:
             names = ", ".join(project.name for project in self.all())
-            raise BadInput(f"there is no project {name!r}", f"Take one of {names}.", field="project")
+            raise BadInput.of("error.project_unknown", project=name, projects=names, field="project")
         return _project(row)
 
     def all(self) -> list[Project]:
@@ -189,7 +189,7 @@ class Projects(Table):
 
     def _refuse_taken(self, name: str, but: int) -> None:
         if self._store.value("SELECT 1 FROM projects WHERE name = ? COLLATE NOCASE AND id != ?", [name, but]):
-            raise BadInput(f"there is a project {name!r} already", "Take another name.", field="name")
+            raise BadInput.of("error.project_exists", project=name, field="name")
 
 
 UNJUDGED = """

@@ -40,7 +40,7 @@ class Runs(Table):
         """Return the run. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM runs WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no run{id}", "See the list: preference-loop runs")
+            raise BadInput.of("error.run_unknown", id=id)
         return _run(row)
 
     def all(self, state: str | None = None) -> list[Run]:
@@ -69,7 +69,7 @@ class Runs(Table):
         with self._store.transaction():
             run = self.get(id)
             if run.over:
-                raise BadInput(f"run{id} is {run.state} already")
+                raise BadInput.of("error.run_over", id=id, state=run.state)
             self._store.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?", [id])
             return self.finish(id, "cancelled") if run.state == "queued" else self.get(id)
 

@@ -82,9 +82,7 @@ class Tokens(Table):
         """End the account's token with that mark. Raises BadInput if there is none."""
         sql = "DELETE FROM tokens WHERE account_id = ? AND kind = ? AND substr(hash, 1, 8) = ?"
         if not self._store.execute(sql, [account_id, kind, mark]):
-            raise BadInput(
-                f"there is no open token {mark!r}", "See: preference-loop account tokens NAME", field="token"
-            )
+            raise BadInput.of("error.token_unknown", mark=mark, field="token")
 
 
 def hash_token(token: str) -> str:

@@ -109,11 +109,7 @@ def current_instructions(store: Store) -> list[dict[str, str]]:
         for row in store.instructions.all(split="train")
     ]
     if not rows:
-        raise BadInput(
-            "there is no instruction row of the train split",
-            "Import some: preference-loop import FILE --as instructions",
-            field="snapshot",
-        )
+        raise BadInput.of("error.no_instruction_rows", field="snapshot")
     return rows
 
 

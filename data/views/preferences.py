@@ -173,11 +173,9 @@ def parse_sources(source: Source) -> tuple[list[str], bool]:
 def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
     excluded = count_excluded(store, sources)
     if "retracted" in excluded and len(excluded) == 1:
-        return BadInput("every comparison is retracted", "Take some back on the Data page.", field="labels")
+        return BadInput.of("error.all_retracted", field="labels")
     if excluded:
-        return BadInput(
-            "every comparison is of an excluded labeler", "Include one again on the Labels page.", field="labels"
-        )
+        return BadInput.of("error.all_excluded", field="labels")
     others = {name: count for name in SOURCES if name not in sources and (count := store.comparisons.count(name))}
     if others:
         counts = " and ".join(f"{count:,} {ADJECTIVES[name]}" for name, count in others.items())
@@ -189,11 +187,7 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
             f"--labels {next(iter(others))} when exporting.",
             field="labels",
         )
-    return BadInput(
-        "there are no comparisons to learn from",
-        f"Label pairs on the page, or let simulated labelers answer (command simulate) and admit them: {ADMIT_SIMULATED}.",
-        field="labels",
-    )
+    return BadInput.of("error.no_comparisons", admit=ADMIT_SIMULATED, field="labels")
 
 
 def _row(row: Mapping[str, Any], weights: Mapping[int, float]) -> PreferenceRow:

@@ -1,5 +1,7 @@
 // A choice of this browser, kept in a cookie that every page and the server read.
 window.keepChoice = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
+// The server writes times in this browser's zone.
+keepChoice("zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
 
 // Light, dark, or as the system is set: the choice of this browser, kept in a cookie and shown by every page.
 (() => {

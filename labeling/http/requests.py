@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values of a request: account, language, paths, address, form."""
+"""Values of a request: account, language, time zone, paths, address, form."""
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -17,6 +19,8 @@ FORM_LIMIT = 16 * 1024
 FORM = "application/x-www-form-urlencoded"
 LANGUAGE = "language"
 """The cookie with the language that a person chose on the page."""
+ZONE = "zone"
+"""The cookie with the browser's time zone, such as Asia/Seoul. Every page sets it."""
 
 
 def get_account(request: Request) -> Account | None:
@@ -62,6 +66,14 @@ def detect_language(request: Request) -> str:
     """Return the language of the answer: the one chosen on the page, else the browser's."""
     chosen = request.cookies.get(LANGUAGE)
     return chosen if chosen in TEXTS else language_of(request.headers.get("accept-language", ""))
+
+
+def detect_zone(request: Request) -> tzinfo:
+    """Return the time zone of the browser; UTC if the request names none that this machine knows."""
+    try:
+        return ZoneInfo(request.cookies.get(ZONE, "UTC"))
+    except (KeyError, ValueError, OSError):  # an unknown name, one that is no name, a folder of the zones' files
+        return UTC
 
 
 def client_address(request: Request) -> str:

@@ -34,10 +34,8 @@ def status_of(problem: BadInput) -> int:
 
 
 def error_response(request: Request, problem: BadInput) -> Response:
-    """Return the contract's error shape. A refusal is in the reader's language; Retry-After says when to try again."""
-    document = problem.as_json()
-    if isinstance(problem, Refusal):
-        document["error"] = problem.text_in(detect_language(request))
+    """Return the contract's error shape in the reader's language, if it has a key. Retry-After: when to try again."""
+    document = problem.in_language(detect_language(request)).as_json()
     status = status_of(problem)
     wait = IMPORT_RETRY_SECONDS if isinstance(problem, Occupied) else RETRY_SECONDS if status == 503 else None
     return JSONResponse(document, status, {"retry-after": str(wait)} if wait else None)

@@ -60,9 +60,9 @@ def routes(store: Store) -> list[Route]:
         try:
             await run_in_threadpool(record_rating, store, require_account(request), form)
         except BadInput as problem:
-            key = "no_rating" if problem.field == "project" else "rate_refused"
-            why = say(detect_language(request), key) if isinstance(problem, Refused) else str(problem)
-            page = await run_in_threadpool(draw, store, require_account(request), detect_language(request), False, why)
+            key, language = "no_rating" if problem.field == "project" else "rate_refused", detect_language(request)
+            why = say(language, key) if isinstance(problem, Refused) else str(problem.in_language(language))
+            page = await run_in_threadpool(draw, store, require_account(request), language, False, why)
             return HTMLResponse(page, status_of(problem))
         return RedirectResponse(root_path(request) + PATH, 303)
 

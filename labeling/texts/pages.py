@@ -7,6 +7,7 @@ Outside of a request, as on the command line, they are English. Import nothing b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from data.errors import BadInput
 from labeling.texts.reader import reader_language
@@ -23,7 +24,13 @@ def text(key: str, **values: object) -> str:
 
 def bad_input(key: str, *, field: str | None = None, kind: type[BadInput] = BadInput, **values: object) -> BadInput:
     """Return an error of that kind; its problem and its remedy are the texts `train.KEY` and `train.KEY_remedy`."""
-    return kind(text(key, **values), text(f"{key}_remedy", **values), field=field)
+    texts = text(key, **values), text(f"{key}_remedy", **values)
+    return kind(*texts, field=field, key=f"train.{key}", values=values)
+
+
+def stored_line(key: str, **values: Any) -> str:  # noqa: ANN401 (values of any type fill the blanks)
+    """Return the English line that a run stores; `translate_line` shows it in a reader's language."""
+    return str(BadInput.of(f"train.{key}", **values))
 
 
 def setting_help(kind: str, key: str) -> str:

@@ -2,31 +2,26 @@
 """Texts of all pages: one JSON catalogue per language beside this file, with the same keys and blanks in each.
 
 `say(language, key, **values)` fills one text. Keys are flat and sorted; those of the researcher's pages start with
-`train.`. A `Refusal` carries its key: the reader sees it in the language of the browser, while logs and the HTTP API
-keep the English line.
+`train.`. An error that carries its key is shown in the language of the browser, while logs keep the English line.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from data.errors import BadInput, Busy, Refused, StoreTrouble
+from data.texts import FALLBACK, TEXTS, add_texts, say
 
-FALLBACK = "en"
-TEXTS: dict[str, dict[str, str]] = {
-    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(__file__).parent.glob("*.json"))
-}
-"""The catalogue of each language. A new language is a new file."""
+__all__ = ["FALLBACK", "TEXTS", "Refusal", "error_detail", "error_text", "language_of", "say"]
+
+add_texts(Path(__file__).parent)
 
 
 class Refusal(Refused):
-    """A refusal with a key of the catalogue: `str()` gives the English line, `text_in(language)` the translated one."""
+    """A refusal whose one text of the catalogue holds problem and remedy; `text_in(language)` gives it translated."""
 
     def __init__(self, key: str, **values: object) -> None:
-        super().__init__(error=say(FALLBACK, key, **values))
-        self.key = key
-        self.values = values
+        super().__init__(error=say(FALLBACK, key, **values), key=key, values=values)
 
     def text_in(self, language: str) -> str:
         """Return the refusal in `language`."""
@@ -38,7 +33,7 @@ def error_text(problem: BadInput, language: str) -> str:
     if isinstance(problem, Refusal):
         return problem.text_in(language)
     if isinstance(problem, Refused):
-        return str(problem)
+        return str(problem.in_language(language))
     return say(language, "not_kept", why=error_detail(problem, language))
 
 
@@ -47,15 +42,11 @@ def error_detail(problem: BadInput, language: str) -> str:
 
     For trouble of the store, a translated line that contains the English one.
     """
-    line = f"{problem.error}. {problem.remedy}".rstrip()
+    shown = problem.in_language(language)
+    line = f"{shown.error}. {shown.remedy}".rstrip()
     if not isinstance(problem, StoreTrouble):
         return line
     return say(language, "store_busy" if isinstance(problem, Busy) else "store_trouble", why=line)
-
-
-def say(language: str, key: str, **values: object) -> str:
-    """Return the text of `key` in `language`, filled with `values`. Raise KeyError for an unknown key."""
-    return TEXTS[language][key].format(**values)
 
 
 def language_of(accept_language: str) -> str:

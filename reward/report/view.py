@@ -16,6 +16,7 @@ from data.store import Store
 from labeling.texts.answers import captioned_answer
 from labeling.texts.pages import DASH, format_share, text
 from labeling.texts.reader import reader_language
+from labeling.texts.times import local_time
 from labeling.texts.translate import Refusal
 from labeling.texts.user_text import block
 from reward.report import plots
@@ -72,7 +73,7 @@ def card_html(model: RewardModel) -> str:
     note = f"<p class=soft>{esc(text('reward.accuracy_unknown'))}</p>" if report.get("note") else ""
     return (
         f"<div class=card><b>{id_link(model.public)}</b> <span class=soft>{esc(model.name)}, "
-        f"{esc(model.created_at[:16].replace('T', ' '))}</span>{facts_html(facts)}{note}</div>"
+        f"{esc(local_time(model.created_at))}</span>{facts_html(facts)}{note}</div>"
     )
 
 
@@ -168,8 +169,8 @@ def error_html(problem: BadInput) -> str:
     if isinstance(problem, Refusal):
         ids = [str(value) for key, value in problem.values.items() if key != "name"]  # people's and projects' names
         return COMMAND.sub(_page_link, link_ids(problem.text_in(reader_language()), ids))
-    problem.rename_options(FIELDS)
     field = problem.field if problem.field and problem.field not in problem.error else None
+    problem = problem.in_language(reader_language()).rename_options(FIELDS)
     error = f"{BadInput(problem.error, file=problem.file, line=problem.line)}".rstrip(".")
     error += f"{text('reward.in_field', field=field) if field else ''}."
     remedy = IMPORT.sub(f" {esc(text('reward.by_import'))}", COMMAND.sub(_page_link, esc(problem.remedy)))

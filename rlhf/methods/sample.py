@@ -18,6 +18,7 @@ from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
 from data.starter import SOURCE
+from labeling.texts.pages import stored_line
 from reward.base.frozen_base import Base
 from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.methods.answer_samplers import load_sampler
@@ -30,10 +31,6 @@ CHUNK = 4
 """Most batches between two commits. Waiting prompts take over finished rows only within a chunk."""
 SPAN = 8.0
 """Target seconds between two commits, which is also the interval of progress reports."""
-NEVER_ENDED = (
-    "Give the model more room with --set max_new_tokens=N. If its texts continue after their end, name the token "
-    "that ends them as eos_token_id in the base's generation_config.json."
-)
 
 
 def run(context: RunContext, settings: SampleSettings) -> RunResult:
@@ -105,10 +102,8 @@ class SamplingRun:
         if chosen >= self.settings.prompts or self.knows_starter:
             return
         if any(self.context.store.prompts.stream(source=SOURCE, limit=1)):
-            self.tally.notes.append(
-                f"{chosen:,} of {self.settings.prompts:,} prompts: the starter's are about its invented world "
-                "and were left out. Import others: preference-loop import FILE --as prompts"
-            )
+            asked = self.settings.prompts
+            self.tally.notes.append(stored_line("note.starter_prompts", chosen=chosen, asked=asked))
 
     def encode(self, prompts: Sequence[Prompt]) -> list[PromptIds]:
         """Encode each prompt for each sampler, and count prompts that do not fit.
@@ -133,8 +128,8 @@ class SamplingRun:
         counts = [base.encoding.count_unknown(ids) for ids in prompts]
         if not any(counts):
             return
-        name, total = base.tokenizer.unk_token, sum(map(len, prompts))
-        note = f"{Path(base.name).name}: {sum(counts):,} of {total:,} tokens of the prompts are {name}"
+        about = {"model": Path(base.name).name, "token": base.tokenizer.unk_token}
+        note = stored_line("note.unknown_tokens", count=sum(counts), total=sum(map(len, prompts)), **about)
         if note not in self.tally.notes:
             self.tally.notes.append(note)
 
@@ -145,11 +140,9 @@ class SamplingRun:
             if not answers or self.ended[sampler.policy.public]:
                 continue
             names = sampler.base.tokenizer.convert_ids_to_tokens(sorted(sampler.base.eos_ids))
-            limit, name = self.settings.max_new_tokens, sampler.policy.public
-            self.tally.notes.append(
-                f"None of the {answers:,} answers of {name} ended within {limit:,} tokens "
-                f"(end token: {', '.join(map(str, names))}). {NEVER_ENDED}"
-            )
+            about = {"policy": sampler.policy.public, "tokens": ", ".join(map(str, names))}
+            limit = self.settings.max_new_tokens
+            self.tally.notes.append(stored_line("note.endless", answers=answers, limit=limit, **about))
 
     def sample(self, chunk: Sequence[PromptIds]) -> None:
         """Draw the answers of one chunk, then store them and their pairs in one transaction."""

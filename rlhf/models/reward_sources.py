@@ -10,7 +10,6 @@ number for each. An endpoint receives the same by POST as JSON, {"prompts": [...
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from data.ids import REWARD_MODEL, parse_id
 from data.records import RewardModel
 from labeling.texts.pages import bad_input
 from rlhf.common.http_json import NotJson, RequestFailed, post_json
+from rlhf.common.named_specs import read_specs, update_specs
 
 if TYPE_CHECKING:
     from data.store import Store  # with pandas, which the help of the commands does without
@@ -45,18 +45,12 @@ def add_sources(home: Path, given: Sequence[str]) -> None:
     """Add entries NAME=SPEC to the home's list; NAME= removes one. Raises BadInput and adds none if one is wrong."""
     if not given:
         return
-    listed = read_sources(home) | dict(_entry(text) for text in given)
-    draft = home / f"{FILE}.part"
-    draft.write_text(
-        json.dumps({name: spec for name, spec in listed.items() if spec}, indent=2) + "\n", encoding="utf-8"
-    )
-    os.replace(draft, home / FILE)
+    update_specs(home / FILE, dict(_entry(text) for text in given))
 
 
 def read_sources(home: Path) -> dict[str, str]:
     """Return the home's list, from names to specifications."""
-    file = home / FILE
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_specs(home / FILE)
 
 
 def reward_record(store: Store, name: str) -> RewardModel | None:

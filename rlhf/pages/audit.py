@@ -9,6 +9,7 @@ import gradio as gr
 
 from data.store import Store
 from labeling.texts.pages import text
+from labeling.texts.times import local_time
 from reward.page import QUIET, Look, Updates
 from rlhf.pages.audit_download import ADDRESS
 from rlhf.pages.components import heading, hidden, html, table, unchanged
@@ -29,7 +30,7 @@ class AuditPage:
         heading("audit")
         self.words = gr.Textbox(label=text("audit.containing"), max_lines=1, elem_id="audit-words", scale=0)
         self.count = html("audit-count")
-        self.table = table("audit", COLUMNS, "audit-table", "audit.title")
+        self.table = table("audit", COLUMNS, "audit-table", "audit.title", searched=False)
         html(value=f"<p><a href='{ADDRESS}' download>{esc(text('people.audit'))}</a></p>")
         self.seen = hidden()
         shown = [self.seen, self.count, self.table]
@@ -56,5 +57,5 @@ def find_acts(store: Store, words: str) -> list[list[str]]:
 
 def _row(act: dict[str, Any]) -> list[str]:
     detail = ", ".join(f"{key}: {value}" for key, value in act["detail"].items())
-    moment = f"{act['created_at'][:19].replace('T', ' ')} UTC"
+    moment = local_time(act["created_at"], seconds=True)
     return [moment, act["name"] or act["actor"], act["action"], detail, act["address"] or ""]

@@ -21,6 +21,7 @@ from labeling.http.bodies import limit_of, parse_body, read_bytes
 from labeling.http.requests import path_below_root
 from labeling.http.responses import error_response, http_error_response
 from labeling.texts.pages import text
+from labeling.texts.reader import reader_language
 
 CALL = "/gradio_api/run/predict"
 TYPES: dict[type, tuple[type, ...]] = {
@@ -117,7 +118,7 @@ def report_faults(handler: Callable) -> Callable:
         except gr.Error:
             raise
         except BadInput as problem:
-            raise gr.Error(str(problem), print_exception=False) from problem
+            raise gr.Error(str(problem.in_language(reader_language())), print_exception=False) from problem
         except Exception as problem:
             if (faults := FAULTS.get()) is not None:
                 faults.append(problem)

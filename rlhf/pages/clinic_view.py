@@ -10,6 +10,7 @@ from data.intervals import shown_interval
 from data.records import Run, Snapshot
 from data.store import Store
 from labeling.texts.pages import format_percent, format_share, text
+from labeling.texts.times import local_time
 from labeling.texts.user_text import block
 from reward.report.addresses import id_link
 from reward.report.plots import figure
@@ -227,7 +228,7 @@ def _card(snapshot: Snapshot) -> str:
         text("clinic.ratings"): quality and text("clinic.ratings_hash", **quality | {"whose": _whose(quality)}),
         text("clinic.sources"): ", ".join(f"{name} {count:,}" for name, count in about["sources"].items()),
         text("clinic.made_by"): text("clinic.run_from", run=about["run"], examination=about["examination"]),
-        text("clinic.created"): snapshot.created_at[:16].replace("T", " "),
+        text("clinic.created"): local_time(snapshot.created_at),
         text("clinic.hash"): snapshot.hash[:12],
         text("clinic.train_on_it"): f"preference-loop train sft --set snapshot={snapshot.public}",
     }

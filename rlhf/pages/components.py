@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from labeling.texts.pages import text
-from reward.page import Updates
+from reward.page import Updates, data_table
 from reward.report.addresses import link_ids
 from rlhf.pages.markup import columns, esc
 
@@ -41,21 +41,21 @@ def hidden(elem_id: str | None = None) -> gr.Textbox:
 
 
 def table(
-    page: str, names: Sequence[str], elem_id: str, label: str, *, visible: bool = True, linked: Collection[str] = ()
+    page: str,
+    names: Sequence[str],
+    elem_id: str,
+    label: str,
+    *,
+    visible: bool = True,
+    linked: Collection[str] = (),
+    searched: bool = True,
 ) -> gr.Dataframe:
-    """Return a table that nobody edits; its headers are the texts `PAGE.column_NAME`, its label the text `label`.
+    """Return a `data_table`; its headers are the texts `PAGE.column_NAME`, its label the text `label`.
 
     The cells of the columns `linked` hold links: see `with_links`.
     """
-    types: Any = ["html" if name in linked else "str" for name in names] if linked else "str"
-    return gr.Dataframe(
-        headers=columns(page, names),
-        datatype=types,
-        interactive=False,
-        visible=visible,
-        elem_id=elem_id,
-        label=text(label),
-    )
+    types = ["html" if name in linked else "str" for name in names] if linked else "str"
+    return data_table(columns(page, names), elem_id, text(label), datatype=types, visible=visible, searched=searched)
 
 
 def with_links(

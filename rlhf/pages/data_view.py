@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from data.tables.catalogue import Entry
 from data.transfer.previewing import Preview, Sample
 from data.transfer.rejected_rows import FOLDER as REJECTED
 from labeling.texts.pages import text
+from labeling.texts.times import local_date
 from labeling.texts.translate import Refusal
 from labeling.texts.user_text import block, captioned, marks
 from reward.report.option_names import name_fields
@@ -45,7 +47,7 @@ def without_folder(problem: BadInput) -> BadInput:
     """Return the problem without the folder of its file."""
     if isinstance(problem, Refusal):
         return problem
-    return BadInput(problem.error, problem.remedy, problem.file and Path(problem.file).name, problem.line)
+    return replace(problem, file=problem.file and Path(problem.file).name, field=None)
 
 
 def draw_outcome(done: Mapping[str, Any]) -> str:
@@ -167,7 +169,8 @@ def _count_table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _entry(entry: Entry) -> str:
-    about = " · ".join(filter(None, [entry.source, entry.split, entry.family, f"#{entry.id}", entry.created_at[:10]]))
+    parts = [entry.source, entry.split, entry.family, f"#{entry.id}", local_date(entry.created_at)]
+    about = " · ".join(filter(None, parts))
     answer = answer_html(entry.answer, "log", cut) if entry.answer else ""
     place = f"<span class=soft>{esc(entry.source)} · {entry.split}</span>"
     return (

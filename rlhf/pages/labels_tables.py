@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of the Labels page and their downloads as CSV. Numbers stay numbers: the columns sort. Without gradio."""
+"""Tables of the Labels page and one more as CSV. Numbers stay numbers: the columns sort. Without gradio."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def without_empty(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> dic
 
 
 def draw_downloads(overview: Overview) -> str:
-    """Return links to the three tables as files."""
+    """Return a link that saves the agreement of each two labelers, which no table on the page lists."""
     pairs: list[list[Cell]] = [
         [
             overview.names[pair.first],
@@ -79,13 +79,8 @@ def draw_downloads(overview: Overview) -> str:
         ]
         for pair in overview.labeler_pairs
     ]
-    files = (
-        ("labelers", LABELERS, labeler_rows(overview)),
-        ("agreement", GROUPS, group_rows(overview.groups)),
-        ("labelers-two-by-two", PAIRS, pairs),
-    )
-    links = " · ".join(csv_link(name, columns("labels", head), rows) for name, head, rows in files if rows)
-    return f"<p>{esc(text('labels.download'))} {links}</p>" if links else ""
+    link = csv_link("labelers-two-by-two", columns("labels", PAIRS), pairs)
+    return f"<p>{esc(text('labels.download'))} {link}</p>" if pairs else ""
 
 
 def csv_link(name: str, headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
@@ -94,8 +89,7 @@ def csv_link(name: str, headers: Sequence[str], rows: Iterable[Sequence[Cell]]) 
     writer = csv.writer(file)
     writer.writerows([headers, *([_unquoted(cell) for cell in row] for row in rows)])
     data = base64.b64encode(file.getvalue().encode()).decode()
-    title = text(f"labels.file_{name.replace('-', '_')}")
-    return f"<a download='{esc(name)}.csv' href='data:text/csv;base64,{data}'>{esc(title)}</a>"
+    return f"<a download='{esc(name)}.csv' href='data:text/csv;base64,{data}'>{esc(text('labels.file_pairs'))}</a>"
 
 
 def alpha_interval(alpha: Alpha, units: int) -> str:

@@ -10,6 +10,7 @@ from labeling.quality.agreement import AgreementReport, Alpha
 from labeling.quality.labeler_report import LabelerPair, Share
 from labeling.quality.overview import Overview
 from labeling.texts.pages import format_share, text
+from labeling.texts.times import local_time
 from reward.report.learning_curve import highest_accuracy
 from rlhf.pages.labels_tables import alpha_interval
 from rlhf.pages.markup import empty, esc, facts, scrolling
@@ -39,7 +40,7 @@ def draw_summary(overview: Overview, others: int = 0, since: str = "") -> str:
         text("labels.rankings"): f"{overview.rankings:,}" if overview.rankings else None,
         text("labels.labelers"): f"{len(overview.labelers):,}",
     }
-    note = f"<p class=soft>{esc(text('labels.figures_of', time=since[11:16]))}</p>" if since else ""
+    note = f"<p class=soft>{esc(text('labels.figures_of', time=local_time(since)))}</p>" if since else ""
     return f"<div class='card next'><b>{esc(meaning(report))}</b>{facts(shown)}{note}</div>"
 
 

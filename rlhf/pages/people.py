@@ -20,8 +20,10 @@ from labeling.texts.translate import Refusal
 from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
 from rlhf.pages.audit_download import ADDRESS
-from rlhf.pages.components import heading, html
-from rlhf.pages.markup import empty, esc
+from rlhf.pages.components import heading, hidden, html, table
+from rlhf.pages.markup import esc
+
+COLUMNS = ("name", "role", "state", "answers")
 
 
 class Target(NamedTuple):
@@ -51,7 +53,8 @@ class PeoplePage:
             )
             invite = gr.Button(text("people.invite"), variant="primary", scale=0, min_width=160, elem_id="invite")
         self.status = html("people-told")
-        self.table = html("people-table")
+        self.table = table("people", COLUMNS, "people-table", "people.table")
+        self.links = html("people-links")
         with gr.Row(elem_classes="fields"):
             free: dict[str, Any] = {"allow_custom_value": True, "min_width": 200}
             self.name = gr.Dropdown([], label=text("people.account"), elem_id="person", **free)
@@ -59,11 +62,12 @@ class PeoplePage:
             self.confirm = gr.Textbox(
                 label=text("people.confirm"), max_lines=1, elem_id="person-confirm", min_width=200
             )
-        self.shown = [self.status, self.table, self.name, self.token]
+        self.seen = hidden()
+        self.shown = [self.status, self.seen, self.table, self.links, self.name, self.token]
         self._add_actions()
         invite.click(self.invite, role, self.shown, **QUIET)
         self.name.change(self.choose, self.name, self.token, **QUIET)
-        gr.on(look, self.draw, [self.name], self.shown, **QUIET)
+        gr.on(look, self.draw, [self.name, self.seen], self.shown, **QUIET)
 
     def _add_actions(self) -> None:
         with gr.Row(elem_classes="line"):
@@ -97,13 +101,17 @@ class PeoplePage:
             return {self.status: message_html(problem), **self.draw(None)}
         return {self.status: linked(text("people.invited"), address(request) + path), **self.draw(None)}
 
-    def draw(self, name: str | None) -> Updates:
-        """Return table, names and tokens as they are now."""
+    def draw(self, name: str | None, seen: str = "") -> Updates:
+        """Return names and tokens as they are now, and the table if it is another one than `seen`."""
         people = [person for person in self.store.accounts.all() if not person.simulated]
         names = [person.name for person in people]
         chosen = name if name in names else None
+        rows = people_rows(self.store, self.presence, people)
+        mark = str(hash(str(rows)))
+        drawn: Updates = {} if mark == seen else {self.seen: mark, self.table: rows}
         return {
-            self.table: draw_people(self.store, self.presence, people),
+            **drawn,
+            self.links: draw_links(self.store),
             self.name: gr.Dropdown(choices=names, value=chosen),
             self.token: self.tokens(chosen),
         }
@@ -165,23 +173,21 @@ ACTIONS: dict[str, Action] = {
 }
 
 
-def draw_people(store: Store, presence: Presence, people: list[Account]) -> str:
-    """Return the table of accounts, those who are online first."""
-    if not people:
-        return empty(text("people.none"))
+def people_rows(store: Store, presence: Presence, people: list[Account]) -> list[list[str | int]]:
+    """Return rows under COLUMNS, those who are online first."""
     answers = store.accounts.answer_counts()
     ordered = sorted(people, key=lambda person: (not presence.is_online(person.id), person.disabled, person.id))
-    rows = "".join(
-        f"<tr><td>{esc(person.name)}<td>{esc(text(f'people.{person.role}'))}<td>{esc(state(presence, person))}"
-        f"<td class=n>{answers.get(person.id, 0):,}</tr>"
+    return [
+        [person.name, text(f"people.{person.role}"), state(presence, person), answers.get(person.id, 0)]
         for person in ordered
-    )
-    head = "".join(f"<th>{esc(text(f'people.column_{name}'))}" for name in ("name", "role", "state", "answers"))
+    ]
+
+
+def draw_links(store: Store) -> str:
+    """Return the number of open invitations, and the link to the audit list."""
     waiting = store.invitations.open_count()
-    links = f"<p class=soft>{esc(text('people.links_open', n=waiting))}</p>" if waiting else ""
-    links += f"<p><a href='{ADDRESS}' download>{esc(text('people.audit'))}</a></p>"
-    table = f"<table class=people><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f"<div class='card scroll'>{table}</div>{links}"
+    count = f"<p class=soft>{esc(text('people.links_open', n=waiting))}</p>" if waiting else ""
+    return f"{count}<p><a href='{ADDRESS}' download>{esc(text('people.audit'))}</a></p>"
 
 
 def state(presence: Presence, person: Account) -> str:

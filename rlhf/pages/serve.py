@@ -33,6 +33,7 @@ from rlhf.common import locks
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
 from rlhf.runs.first_start import TEMPLATE_SET_HELP, prepare
+from rlhf.sampling.listed_endpoints import ENDPOINT_HELP, add_endpoints
 
 if TYPE_CHECKING:
     from labeling.http.metrics import ServerMetrics
@@ -72,6 +73,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
         help=TEMPLATE_SET_HELP,
     )
     serve.add_argument("--reward-source", action="append", default=[], metavar="NAME=SPEC", help=SOURCE_HELP)
+    serve.add_argument("--endpoint", action="append", default=[], metavar="NAME=MODEL@URL", help=ENDPOINT_HELP)
     _add_backup_options(serve)
     serve.add_argument(
         "--metrics", action="store_true", help="answer GET /metrics for Prometheus, with a researcher's API token"
@@ -108,6 +110,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
         )
     with lock, listen(args.host, args.port) as listener:
         add_sources(store.home, args.reward_source)
+        add_endpoints(store.home, args.endpoint)
         prepare_home(store, args)
         configure_logging(as_json=args.log_json)
         metrics, observers = make_observers(store, backups, args)

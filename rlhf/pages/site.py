@@ -29,7 +29,7 @@ from labeling.api.metrics import metrics_route
 from labeling.api.routes import api_router
 from labeling.http.observation import ObservedRequests, Observer, PathTemplates, list_paths
 from labeling.http.proxy import ProxyHeaders
-from labeling.http.requests import detect_language, get_account
+from labeling.http.requests import detect_language, detect_zone, get_account
 from labeling.http.responses import disk_full_response
 from labeling.page import actions, page
 from labeling.queue.group_commit import GroupCommit
@@ -221,7 +221,7 @@ def require_role(store: Store, handler: Callable, roles: tuple[str, ...]) -> Cal
         account = store.accounts.by_name(caller.name) if caller else None
         if request is None or account is None or account.disabled or account.role not in roles:
             raise gr.Error(say(language, "forbidden"), print_exception=False)
-        with acting_as(account), writing_in(language):
+        with acting_as(account), writing_in(language, detect_zone(request)):
             return report_faults(handler)(*given)
 
     return authorised

@@ -10,6 +10,7 @@ from pathlib import Path
 import gradio as gr
 
 from labeling.http.color_scheme import SCRIPT as COLOR_SCHEME
+from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
 from labeling.texts.user_text import FONTS, STYLE
 
@@ -71,6 +72,7 @@ def head(pages: Sequence[str]) -> str:
     """
     shown = ", ".join(f"html[data-page={name}] #page-{name}" for name in pages)
     style = f"{STYLE}{(HERE / 'train.css').read_text()}{shown} {{ display: flex !important; }}"
-    known = f"const LANGUAGE = '{reader_language()}';\nconst PAGES = {json.dumps(list(pages))};\n"
-    script = "".join((HERE / f"{name}.js").read_text() for name in SCRIPTS)
-    return f"<link rel=icon href=data:,><style>{style}</style><script>{COLOR_SCHEME}{known}{script}</script>"
+    constants = {"LANGUAGE": reader_language(), "PAGES": list(pages), "SEARCH": text("table.search")}
+    known = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in constants.items())
+    script = COLOR_SCHEME + known + "".join((HERE / f"{name}.js").read_text() for name in SCRIPTS)
+    return f"<link rel=icon href=data:,><style>{style}</style><script>{script}</script>"

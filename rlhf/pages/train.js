@@ -46,6 +46,19 @@
     input.value = "";
     look();
   };
+  // All rows of a table as a file. A spreadsheet would run a text that begins like a formula, so it gets a quote first.
+  const csvCell = (cell) => {
+    const text = String(cell ?? ""), formula = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text));
+    return `"${(formula ? `'${text}` : text).replaceAll('"', '""')}"`;
+  };
+  window.saveTable = (name, { headers, data }) => {
+    const lines = [headers, ...data].map((row) => row.map(csvCell).join(","));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
+    link.download = `${name}.csv`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
   // A button that the server draws inside a text presses the hidden one of its name.
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-press]");
@@ -70,7 +83,13 @@
     window.scrollTo(0, 0);
     openPage();
   });
-  new MutationObserver(() => { if (document.querySelector("#nav a:not([data-seen])")) {
+  // The framework names its search field by a title alone, in the browser's language.
+  const nameSearches = () => document.querySelectorAll(".search-input:not([aria-label])").forEach((field) => {
+    field.setAttribute("aria-label", SEARCH);
+    field.placeholder = SEARCH;
+    field.removeAttribute("title");
+  });
+  new MutationObserver(() => { nameSearches(); if (document.querySelector("#nav a:not([data-seen])")) {
     document.querySelectorAll("#nav a").forEach((link) => { link.dataset.seen = ""; }); show(); } })
     .observe(document.documentElement, { childList: true, subtree: true });
   show();

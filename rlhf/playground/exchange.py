@@ -26,7 +26,8 @@ ACTIVE = ("waiting", "loading", "writing", "scoring")
 class Question:
     """A chat whose last turn is the user's, the policies that answer it, and the rewards that score the answers.
 
-    `seed` decides the random numbers of the answers: the same question with the same seed has the same answers.
+    `policies` holds ids of policies and names of endpoints. `seed` decides the random numbers of the answers: the same
+    question with the same seed has the same answers of policies.
     """
 
     turns: tuple[Turn, ...]
@@ -58,7 +59,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One policy's answer to a question as far as it is known.
+    """The answer of one policy or endpoint to a question as far as it is known.
 
     `logp` is the answer's log-probability under its policy in nats at temperature 1. `scores` holds each reward's raw
     score by its name. `seconds` counts from the start of this answer. A reply that failed has a `cause`, for which the
@@ -74,7 +75,7 @@ class Reply:
     logp: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
-    cause: Literal["", "ended", "memory"] = ""
+    cause: Literal["", "ended", "memory", "empty", "filtered", "called", "thinking"] = ""
     problem: str = ""
 
     @property

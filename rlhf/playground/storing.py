@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from data.formats.rows.conversation import make_prompt
 from data.records import Pair, Prompt
@@ -12,6 +13,7 @@ from data.transfer.import_target import make_prompt_values
 from data.turns import Turn
 from labeling.texts.translate import Refusal
 from rlhf.playground.exchange import Question, Reply
+from rlhf.sampling.listed_endpoints import read_endpoints
 
 PAIR = 2
 SOURCE = "playground"
@@ -37,23 +39,22 @@ def send_pair(store: Store, question: Question, replies: Sequence[Reply], projec
         raise Refusal("train.playground.equal_texts")
     with store.transaction():
         prompt = save_prompt(store, question.turns)
-        ids = store.completions.add_many(
-            {
-                "prompt_id": prompt.id,
-                "policy_id": store.policies.get(reply.policy).id,
-                "text": reply.text,
-                "token_ids": list(reply.ids),
-                "ended": reply.ended,
-                "number": 0,
-                "seed": question.seed,
-                "sampling": {
-                    "temperature": question.temperature,
-                    "max_new_tokens": question.max_new_tokens,
-                    "source": SOURCE,
-                },
-            }
-            for reply in replies
-        )
+        rows = [_completion_row(store, question, reply) for reply in replies]
+        ids = store.completions.add_many({"prompt_id": prompt.id, **row} for row in rows)
         pair = store.pairs.add(prompt.id, *ids, project_id=project_id)
         store.audit.add(by, "playground pair", pair=pair.id, policies=[reply.policy for reply in replies])
     return pair
+
+
+def _completion_row(store: Store, question: Question, reply: Reply) -> dict[str, Any]:
+    """Return an answer as a completion. One of a policy has its token ids, one of an endpoint its model's name."""
+    sampling = {
+        "temperature": question.temperature,
+        "max_new_tokens": question.max_new_tokens,
+        "source": SOURCE,
+    }
+    row = {"text": reply.text, "ended": reply.ended, "number": 0, "seed": question.seed}
+    if endpoint := read_endpoints(store.home).get(reply.policy):
+        return {**row, "model_name": endpoint.model, "sampling": {**sampling, "endpoint": endpoint.url}}
+    policy_id = store.policies.get(reply.policy).id
+    return {**row, "policy_id": policy_id, "token_ids": list(reply.ids), "sampling": sampling}

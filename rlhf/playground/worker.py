@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,11 +30,15 @@ from reward.placement_settings import PlacementSettings, read_placement
 from rlhf.methods.answer_samplers import BestOfN, load_sampler
 from rlhf.models.policy_loading import Bases
 from rlhf.models.reward_choice import load_reward
+from rlhf.playground.endpoint_answers import EndpointAnswers, NoAnswer, wait_for_answer
 from rlhf.playground.exchange import Question
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.runs.worker import silence_libraries
+from rlhf.sampling import endpoint_reply
 from rlhf.sampling.answer_table import AnswerTable
 from rlhf.sampling.decoding import watched_by
+from rlhf.sampling.listed_endpoints import read_endpoints
+from rlhf.sampling.openai_endpoint import OpenAIEndpoint
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
 
 IDLE = 600.0
@@ -54,24 +59,62 @@ class Answering:
     def __init__(self, store: Store, send: Send) -> None:
         self.store, self._send = store, send
         self.stopped: set[int] = set()
-        self._bases = Bases(PlacementSettings.model_validate(read_placement(store.home)))
+        placement = PlacementSettings.model_validate(read_placement(store.home))
+        self._bases, self._endpoint_answers = Bases(placement), EndpointAnswers(store, placement)
+        self._lock = threading.RLock()
         self._samplers: dict[str, AnswerSampler] = {}
         self._scorers: dict[tuple[str, int], Scorer] = {}
 
     def answer(self, number: int, question: Question) -> None:
-        """Answer by each policy in turn; a policy that cannot answer does not keep the others from it."""
-        for policy in question.policies:
-            reply = _Progress(partial(self._send_about, number, policy))
-            try:
-                self._check_stopped(number)
-                self._answer_one(number, question, policy, reply)
-            except Stopped:
-                reply.send(state="stopped")
-            except Exception as problem:  # noqa: BLE001 (a model may fail in any way, and the reader should see it)
-                reply.send(state="failed", **_explain(problem))
+        """Request the endpoints' answers, and answer by each policy in turn meanwhile. A failure stays its own."""
+        listed = read_endpoints(self.store.home)
+        requested = {
+            name: self._request(number, question, listed[name], name) for name in question.policies if name in listed
+        }
+        for name in question.policies:
+            if name not in requested:
+                reply = self._progress(number, name)
+                self._answer_or_explain(number, reply, partial(self._answer_one, number, question, name, reply))
+        for future, reply in requested.values():
+            self._answer_or_explain(number, reply, partial(self._score_endpoint, number, question, future, reply))
+
+    def _answer_or_explain(self, number: int, reply: _Progress, answer: Callable[[], None]) -> None:
+        try:
+            self._check_stopped(number)
+            answer()
+        except Stopped:
+            reply.send(state="stopped")
+        except Exception as problem:  # noqa: BLE001 (a model may fail in any way, and the reader should see it)
+            reply.send(state="failed", **_explain(problem))
+
+    def _progress(self, number: int, policy: str) -> _Progress:
+        return _Progress(partial(self._send_about, number, policy))
 
     def _send_about(self, number: int, policy: str, values: dict[str, Any]) -> None:
-        self._send({"number": number, "policy": policy, **values})
+        with self._lock:
+            self._send({"number": number, "policy": policy, **values})
+
+    def _request(
+        self, number: int, question: Question, endpoint: OpenAIEndpoint, name: str
+    ) -> tuple[Future[endpoint_reply.Reply], _Progress]:
+        """Request an endpoint's answer. It is shown when it arrives, unless the reader has stopped the question."""
+        reply = self._progress(number, name)
+
+        def show(arrived: endpoint_reply.Reply) -> None:
+            with self._lock:
+                if number not in self.stopped and not arrived.missing:
+                    reply.send(state="scoring", text=arrived.text, ended=arrived.ended)
+
+        reply.send(state="writing")
+        return self._endpoint_answers.request(endpoint, as_prompt(question), question, show), reply
+
+    def _score_endpoint(
+        self, number: int, question: Question, future: Future[endpoint_reply.Reply], reply: _Progress
+    ) -> None:
+        """Wait for an endpoint's answer and score it."""
+        answer, prompt = wait_for_answer(future, partial(self._check_stopped, number)), as_prompt(question)
+        scores = {reward: self._endpoint_answers.score(reward, prompt, answer.text) for reward in question.rewards}
+        reply.send(state="done", scores=scores)
 
     def _answer_one(self, number: int, question: Question, name: str, reply: _Progress) -> None:
         reply.send(state="loading")
@@ -150,6 +193,8 @@ def _explain(problem: Exception) -> dict[str, str]:
     """Return the values of a reply that failed."""
     if isinstance(problem, BadInput):
         return {"problem": str(problem)}
+    if isinstance(problem, NoAnswer):
+        return {"cause": problem.cause}
     if is_out_of_memory(problem):
         return {"cause": "memory"}
     traceback.print_exc()

@@ -144,11 +144,8 @@ class PPOConfig(TrainingArguments):
     def _check_combinations(self) -> None:
         """Raise BadInput for settings that cannot work, alone or together."""
         if self.estimator == "group" and self.critic != "auto":
-            raise BadInput(
-                f"critic={self.critic!r} was given, and the estimator group has no critic",
-                "Give estimator='gae', or leave critic at 'auto'",
-                field="critic",
-            )
+            error = f"critic={self.critic!r} was given, and the estimator group has no critic"
+            raise BadInput(error, "Give estimator='gae', or leave critic at 'auto'", field="critic")
         if self.top_p != 1:
             raise BadInput(
                 f"top_p={self.top_p} cannot be trained on: a token cut off by policy or reference has probability 0",

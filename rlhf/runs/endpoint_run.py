@@ -21,6 +21,7 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import CompletionLength, Seed, Settings, as_dict, option, parse_settings
 from data.store import Store
 from data.tables.process_identity import identify_process
+from labeling.texts.pages import stored_line
 from rlhf.kinds import Kind
 from rlhf.runs.worker import work
 from rlhf.sampling.endpoint_reply import CUTS, THINKING, Reply
@@ -141,10 +142,8 @@ class EndpointRun:
         if not cut:
             return []
         limit, thinking = self.settings.max_new_tokens, self.tally.skipped[THINKING]
-        alone = f", {thinking:,} of them before the model's thoughts ended" if thinking else ""
-        total = self.finishes.total()
-        remedy = f"Give the model more room: --set max_new_tokens={4 * limit}"
-        return [f"{cut:,} of {total:,} answers were cut at max_new_tokens={limit}{alone}. {remedy}"]
+        counts = {"cut": cut, "total": self.finishes.total(), "thinking": thinking, "limit": limit, "more": 4 * limit}
+        return [stored_line("note.cut_thinking" if thinking else "note.cut", **counts)]
 
     def _numbers(self, prompt: Prompt) -> range:
         before = self.answered[prompt.id]

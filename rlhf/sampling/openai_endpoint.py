@@ -27,6 +27,7 @@ class OpenAIEndpoint:
     """A model's address: `url` ends in /chat/completions, which is the default, or in /completions.
 
     `timeout` is in seconds for one reply. `pause` is in seconds before the first repetition and doubles each time.
+    `variable` is the environment variable that the key was read from.
     """
 
     url: str
@@ -34,6 +35,7 @@ class OpenAIEndpoint:
     key: str = field(default="", repr=False)
     timeout: float = 300.0
     pause: float = 1.0
+    variable: str = KEY
 
     @classmethod
     def of(cls, url: str, model: str, **limits: float) -> OpenAIEndpoint:
@@ -52,7 +54,7 @@ class OpenAIEndpoint:
         if not model:
             raise BadInput("the endpoint's model has no name", "Name it with --model.", field="model")
         url = url.rstrip("/")
-        return cls(url if url.endswith(PLAIN) else url + CHAT, model, os.environ.get(KEY, ""), **limits)
+        return cls(url if url.endswith(PLAIN) else url + CHAT, model, os.environ.get(KEY, ""), variable=KEY, **limits)
 
     def answer(
         self, prompt: Prompt, numbers: Sequence[int], *, temperature: float, max_tokens: int, seed: int
@@ -92,7 +94,7 @@ class OpenAIEndpoint:
             raise self._refusal(str(problem), "Is it an OpenAI-compatible endpoint?") from None
         except RequestFailed as problem:
             raise self._refusal(
-                str(problem), f"Check the address, the model's name and {KEY}; then sample again."
+                str(problem), f"Check the address, the model's name and {self.variable}; then try again."
             ) from None
 
     def _read(self, document: Any) -> list[Reply]:  # noqa: ANN401 (any JSON document)

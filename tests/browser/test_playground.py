@@ -121,3 +121,18 @@ def test_with_the_settings_open_an_empty_seed_is_another_one_for_each_question(p
         page.locator("#playground-clear").click()
         expect(page.locator("#playground-answers article")).to_have_count(0)
     assert len(seeds) == 2
+
+
+def test_the_address_chooses_policies_and_choosing_policies_moves_the_address(page, server, store):
+    sign_in(page, server, "rae")
+    visit(page, server, "playground/p2")
+    chosen = page.locator("#playground-policies .token, #playground-policies [data-testid=token]")
+    expect(page.locator("#playground-policies")).to_contain_text("second")
+    expect(chosen).to_have_count(1)
+    page.locator("#playground-policies input").click()
+    page.get_by_role("option", name=re.compile("^.?.?p1")).click()
+    expect(chosen).to_have_count(2)
+    page.wait_for_url("**/train/#playground/p2,p1")
+    page.evaluate("location.hash = 'playground/p1,p9'")
+    expect(page.locator("#page-playground")).to_contain_text("There is no policy or endpoint p9.")
+    expect(chosen).to_have_count(1)

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -44,9 +45,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def tab(browser: Browser) -> Iterator[Page]:
-    """Open a page in a new context. A request to another machine fails the test."""
-    context = browser.new_context(locale="en-US", accept_downloads=True)
+def tab(browser: Browser, **options: Any) -> Iterator[Page]:
+    """Open a page in a new context with these options. A request to another machine fails the test."""
+    context = browser.new_context(locale="en-US", accept_downloads=True, **options)
     opened = context.new_page()
     opened.set_default_timeout(WAIT)
     outside_requests: list[str] = []
@@ -76,7 +77,7 @@ def sign_in(page: Page, server: Server, name: str) -> None:
 
 def visit(page: Page, server: Server, name: str) -> None:
     page.goto(f"{server.root}/train/#{name}")
-    expect(page.locator(f"#page-{name} h1")).to_be_visible()
+    expect(page.locator(f"#page-{name.split('/')[0]} h1")).to_be_visible()
 
 
 def picture(page: Page, name: str) -> None:

@@ -74,11 +74,11 @@ def _open_packed(source: Source) -> Iterator[BufferedIOBase]:
     """Open the bytes as they are on disk or in the archive."""
     path = source.path
     if path.is_dir():
-        raise BadInput("this is a folder, not a file", "Name a file inside it.", file=str(path))
+        raise BadInput.of("error.is_folder", file=str(path))
     if not path.exists():
-        raise BadInput("there is no such file", "Check the path.", file=str(path))
+        raise BadInput.of("error.no_file", file=str(path))
     if not path.is_file():
-        raise BadInput("this is not a regular file", "Save the data to a file first.", file=str(path))
+        raise BadInput.of("error.not_regular", file=str(path))
     try:
         file = path.open("rb")
     except OSError as error:

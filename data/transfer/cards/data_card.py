@@ -173,7 +173,7 @@ class DataCard:
         graded = f"\n- margins: {margins}" if margins else ""
         return (
             f"## Contents\n\n| split | rows |\n| --- | --- |\n{rows}\n\n"
-            f"Exported on {now()[:10]}:\n{chosen}{labelers}{graded}{left_out}"
+            f"Exported on {now()[:10]} (UTC):\n{chosen}{labelers}{graded}{left_out}"
         )
 
     def _making(self) -> str:

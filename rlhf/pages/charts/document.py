@@ -12,6 +12,7 @@ from data.records import Note, Run
 from data.store import Store
 from data.tables.notes import EMPTY
 from labeling.texts.pages import text
+from labeling.texts.times import local_date
 from labeling.texts.translate import Refusal
 from reward.report.addresses import id_link, link_value, unknown
 from rlhf.kinds import kind_title
@@ -114,7 +115,7 @@ def _others(store: Store, chosen: Sequence[Run], notes: Mapping[int, Note]) -> l
 
     def title(run: Run, note: Note) -> str:
         state = text(f"runs.state_{run.state}")
-        return " · ".join((run_title(run, note), *describe_tags(note), state, run.created_at[:10]))
+        return " · ".join((run_title(run, note), *describe_tags(note), state, local_date(run.created_at)))
 
     offered = sorted(runs, key=lambda run: not notes.get(run.id, EMPTY).baseline)
     return [[run.public, title(run, notes.get(run.id, EMPTY))] for run in offered if run.id in drawable]

@@ -21,7 +21,7 @@ from starlette.types import Scope
 from data.records import Account
 from data.store import Store
 from labeling.api.route import researcher_only
-from labeling.http.requests import detect_language
+from labeling.http.requests import detect_language, detect_zone
 from labeling.texts.reader import writing_in
 from rlhf.pages.charts.document import make_document
 
@@ -48,7 +48,7 @@ def routes(store: Store) -> list[Route]:
     """Return the routes of the charts. Only researchers pass the gate to them."""
 
     async def send(request: Request, _account: Account) -> Response:
-        with writing_in(detect_language(request)):
+        with writing_in(detect_language(request), detect_zone(request)):
             return JSONResponse(await run_in_threadpool(make_document, store, request.query_params.get("runs", "")))
 
     packed = [Middleware(GZipMiddleware)]

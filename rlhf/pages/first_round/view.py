@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data.texts import translate_line
 from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
 from reward.report.addresses import address_of, link_ids
@@ -48,7 +49,8 @@ def _draw_run(step: RoundStep) -> str:
         return ""
     if run.over:
         line = text("round.run_ended", run=run.public, state=text(f"runs.state_{run.state}"))
-        return f"<p class=bad>{link_ids(f'{line}: {run.error}' if run.error else line)}</p>"
+        error = f": {translate_line(run.error, reader_language())}" if run.error else ""
+        return f"<p class=bad>{link_ids(f'{line}{error}')}</p>"
     if run.state == "queued":
         return f"<p>{link_ids(text('round.run_queued', run=run.public))}</p>"
     return draw_progress(run) or f"<p>{link_ids(text('round.run_starts', run=run.public))}</p>"

@@ -13,6 +13,7 @@ from data.views.retracted_rows import TrainedModels
 from labeling.texts.answers import captioned_answer
 from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
+from labeling.texts.times import local_date
 from labeling.texts.user_text import block, marks
 from rlhf.pages.data_view import cut
 from rlhf.pages.markup import empty, esc
@@ -55,7 +56,7 @@ def describe_use(trained: TrainedModels) -> str:
 
 def _import_label(row: dict[str, Any]) -> str:
     files = ", ".join(row["files"])
-    return f"{row['id']} · {files[:60]} · {row['created_at'][:10]}"
+    return f"{row['id']} · {files[:60]} · {local_date(row['created_at'])}"
 
 
 def _row(row: ImportedRow) -> str:
@@ -64,7 +65,7 @@ def _row(row: ImportedRow) -> str:
     answers = "".join(captioned_answer(language, _caption(mark), cut(answer)) for mark, answer in row.answers)
     state = f"<b class=bad>{esc(text('imported.is_retracted'))}</b>" if row.retracted else ""
     place = f"<span class=soft>{state} {esc(row.about)} · {row.split}</span>"
-    about = text("imported.about", number=row.import_id, day=row.created_at[:10], id=row.id)
+    about = text("imported.about", number=row.import_id, day=local_date(row.created_at), id=row.id)
     name = esc(text("imported.choose", title=title))
     asked = block(cut(row.prompt), "asked")
     return (

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Playground page: a typed chat, one to four policies that answer side by side, and what people store of it."""
+"""The Playground page: a typed chat, up to four policies or endpoints that answer side by side, and what people keep.
+
+The page's address names the chosen policies and endpoints.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,22 @@ from data.thoughts import split_thoughts
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
-from reward.page import QUIET, Look, Updates
+from reward.page import QUIET, Look, Updates, on_address
+from reward.report.addresses import unknown
 from reward.report.view import message_html
 from rlhf.pages.components import heading, hidden, html, unchanged
-from rlhf.pages.playground.choices import offer_models
+from rlhf.pages.playground.choices import mark_models, offer_models, read_address
 from rlhf.pages.playground.view import draw_chat, draw_replies
 from rlhf.playground.exchange import LONGEST_ANSWER, MOST_POLICIES, Question, Reply, join_turns, read_number, read_seed
 from rlhf.playground.process import Playground
 from rlhf.playground.storing import PAIR, SOURCE, save_prompt, send_pair
+from rlhf.sampling.listed_endpoints import read_endpoints
+
+ADDRESS_OF_POLICIES = """(chosen) => {
+  location.hash = ["playground", ...(chosen.length ? [chosen.map(encodeURIComponent).join(",")] : [])].join("/");
+  return chosen.join(",");
+}"""
+"""The JavaScript that moves the page's address to the chosen policies, as `#playground/p1,p2`."""
 
 
 class PlaygroundPage:
@@ -34,7 +45,7 @@ class PlaygroundPage:
         self.store, self.playground = store, Playground(store.home)
         heading("playground")
         self.turns, self.number, self.drawn = hidden(), hidden(), hidden()
-        self.offered = hidden()
+        self.address, self.offered, self.addressed = hidden(), hidden(), hidden()
         self.chat = html()
         self._add_question()
         self.status = html()
@@ -51,6 +62,7 @@ class PlaygroundPage:
             self.policies = gr.Dropdown(
                 [],
                 label=text("playground.policies"),
+                info=text("playground.policies_info"),
                 multiselect=True,
                 max_choices=MOST_POLICIES,
                 min_width=280,
@@ -103,8 +115,10 @@ class PlaygroundPage:
         limits = {self.length, self.temperature, self.seed}
         asked = {self.prompt, self.system, self.turns, self.policies, self.rewards} | limits
         shown = [self.number, self.drawn, self.status, self.answers, self.keeping, self.chosen]
-        offered = [self.offered, self.policies, self.rewards, self.project]
-        gr.on(look, self.refresh, [self.number, self.drawn, self.offered, self.policies], [*shown, *offered], **QUIET)
+        offered = [self.offered, self.addressed, self.policies, self.rewards, self.project]
+        seen = [self.address, self.number, self.drawn, self.offered, self.addressed]
+        on_address("playground", look, self.refresh, seen, [*shown, *offered])
+        self.policies.input(None, self.policies, self.addressed, js=ADDRESS_OF_POLICIES, **QUIET)
         gr.on([self.ask.click, self.prompt.submit], self.ask_question, asked, [*shown, self.kept], **QUIET)
         self.stop.click(self.stop_answers, self.number, None, **QUIET)
         turns = [self.turns, self.chat, self.prompt, self.kept]
@@ -113,9 +127,9 @@ class PlaygroundPage:
         self.pair.click(self.queue_pair, [self.number, self.chosen, self.project], self.kept, **QUIET)
         self.save.click(self.save_prompt, [self.prompt, self.system, self.turns, self.source], self.kept, **QUIET)
 
-    def refresh(self, number: str, drawn: str, offered: str, policies: Sequence[str] | None) -> Updates:
+    def refresh(self, address: str, number: str, drawn: str, offered: str, addressed: str) -> Updates:
         """Draw the answers as far as they are written, and offer models that are new."""
-        updates: Updates = {**self._offer(offered, policies), **self._draw(number, drawn)}
+        updates: Updates = {**self._draw(number, drawn), **self._offer(address, offered, addressed)}
         return updates or unchanged()
 
     def ask_question(self, given: Mapping[Block, Any]) -> Updates:
@@ -191,6 +205,7 @@ class PlaygroundPage:
         if mark == drawn:
             return {}
         names = {policy.public: policy.name for policy in self.store.policies.all()}
+        names |= {name: endpoint.model for name, endpoint in read_endpoints(self.store.home).items()}
         updates: Updates = {
             self.drawn: mark,
             self.answers: draw_replies(self.playground.question(read_number(number)), replies, names),
@@ -204,19 +219,25 @@ class PlaygroundPage:
             self.chosen: gr.CheckboxGroup(choices=done, value=done[:PAIR]),
         }
 
-    def _offer(self, offered: str, policies: Sequence[str] | None) -> Updates:
-        """Return new lists to choose from if they changed; the first time, with the usual ones chosen."""
-        choices = offer_models(self.store)
-        if (mark := json.dumps(choices.names)) == offered:
+    def _offer(self, address: str, offered: str, addressed: str) -> Updates:
+        """Return lists to choose from if they changed, and the policies that the address names if it changed.
+
+        The first time, the usual models are chosen, unless the address names policies.
+        """
+        if (mark := mark_models(self.store)) == offered and address == addressed:
             return {}
-        new: dict[str, Any] = {}
-        if not offered and not policies:
-            new = {"value": choices.usual_policies}
+        choices = offer_models(self.store)
+        updates: Updates = {self.offered: mark, self.addressed: address}
+        policies: dict[str, Any] = {} if offered else {"value": choices.usual_policies}
+        if address and (address != addressed or not offered):
+            named, missing = read_address(address, choices)
+            policies = {"value": named}
+            updates[self.status] = message_html(unknown("playground", missing[0])) if missing else ""
         rewards: dict[str, Any] = {} if offered else {"value": choices.usual_rewards}
         project: dict[str, Any] = {} if offered else {"value": next(iter(choices.projects), None)}
         return {
-            self.offered: mark,
-            self.policies: gr.Dropdown(choices=choices.policies, **new),
+            **updates,
+            self.policies: gr.Dropdown(choices=choices.policies, **policies),
             self.rewards: gr.Dropdown(choices=choices.rewards, **rewards),
             self.project: gr.Dropdown(choices=choices.projects, **project),
         }

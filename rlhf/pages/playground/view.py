@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp
 
+from data.texts import translate_line
 from data.turns import Turn, turn_text
 from labeling.texts.pages import text
+from labeling.texts.reader import reader_language
 from labeling.texts.user_text import block
 from reward.report.addresses import id_link
 from rlhf.pages.markup import answer_html, empty, esc, facts
@@ -37,7 +39,8 @@ def draw_replies(question: Question | None, replies: Sequence[Reply], names: dic
 
 def _draw_reply(reply: Reply, name: str) -> str:
     if reply.state == "failed":
-        why = text(f"playground.failed_{reply.cause}") if reply.cause else reply.problem
+        problem = translate_line(reply.problem, reader_language())
+        why = text(f"playground.failed_{reply.cause}") if reply.cause else problem
         inner = f"<p class=bad>{esc(why)}</p>"
     elif reply.text:
         inner = answer_html(reply.text)
@@ -50,10 +53,12 @@ def _draw_reply(reply: Reply, name: str) -> str:
 
 def _draw_figures(reply: Reply) -> str:
     shown: dict[str, object] = {reward: f"{score:+.2f}" for reward, score in reply.scores.items()}
+    cut = reply.state == "done" and not reply.ended
     if reply.tokens:
         length = text("playground.tokens_value", tokens=reply.tokens)
-        cut = reply.state == "done" and not reply.ended
         shown[text("playground.tokens")] = f"{length} ({text('playground.cut')})" if cut else length
+    elif cut:  # an endpoint says only that it cut the answer
+        shown[text("playground.tokens")] = text("playground.cut")
     if reply.logp is not None:
         each = exp(reply.logp / reply.tokens) if reply.tokens else 1.0
         shown[text("playground.logp")] = text(

@@ -15,6 +15,7 @@ from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.head_to_head import head_to_head
 from labeling.texts.pages import DASH, text
+from labeling.texts.times import local_time
 from reward.report.addresses import link_ids
 from rlhf.evaluation.arena import KIND_NAMES
 from rlhf.pages.markup import columns, facts, scrolling, table
@@ -76,7 +77,7 @@ def describe(store: Store, policy: Policy) -> dict[str, object]:
         text("policies.base"): policy.base.rsplit("/", 1)[-1],
         text("policies.size"): format_bytes(size) if size else None,
         text("policies.seed"): policy.seed,
-        text("policies.created"): policy.created_at[:16].replace("T", " "),
+        text("policies.created"): local_time(policy.created_at),
     }
 
 

@@ -10,6 +10,7 @@ from data.clock import now
 from data.records import Note, Run
 from data.tables.notes import EMPTY
 from labeling.texts.pages import text
+from labeling.texts.times import local_time
 from rlhf.common.estimate import elapsed_seconds, format_duration
 from rlhf.kinds import kind_title
 
@@ -64,7 +65,7 @@ def make_row(run: Run, note: Note, moment: str, memory: str = "") -> list[str]:
         kind_title(run.kind),
         text(f"runs.state_{run.state}"),
         ", ".join(describe_tags(note)),
-        (run.started_at or run.created_at)[:16].replace("T", " "),
+        local_time(run.started_at or run.created_at),
         format_duration(seconds) if seconds is not None and run.over else "",
         memory,
         ", ".join(run.produced),

@@ -11,7 +11,9 @@ from data.clock import now
 from data.records import Completion, Note, Run
 from data.store import Store
 from data.tables.notes import EMPTY
+from data.texts import translate_line
 from labeling.texts.pages import text
+from labeling.texts.reader import reader_language
 from reward.report.addresses import id_link, link_ids
 from rlhf.common.estimate import describe_progress, format_duration, stalled_seconds
 from rlhf.kinds import kind_title
@@ -40,7 +42,8 @@ def draw_head(run: Run, beside: Surroundings = Surroundings()) -> str:  # noqa: 
     stopping = f" · {text('runs.saving')}" if run.cancel_requested and not run.over else ""
     skipped = [text("runs.left_out", n=count, reason=reason) for reason, count in run.report.get("skipped", {}).items()]
     lines = [run.error, unsent, *run.report.get("notes", []), *skipped]
-    errors = "".join(f"<p class=bad>{link_ids(line)}</p>" for line in lines if line)
+    translated = (translate_line(line, reader_language()) for line in lines if line)
+    errors = "".join(f"<p class=bad>{link_ids(line)}</p>" for line in translated)
     outcomes = "".join(f"<p>{link_ids(line)}</p>" for line in _outcomes(run))
     results: dict[str, object] = usage_facts(run, used) | {text("runs.column_produced"): ", ".join(run.produced)}
     results |= {text("runs.resumes"): run.resumes and f"run{run.resumes}", **_results(run.report)}

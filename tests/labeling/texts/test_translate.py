@@ -52,6 +52,8 @@ def literal_keys() -> set[str]:
                 place = {"say": 0 if isinstance(call.func, ast.Attribute) else 1, "Refusal": 0}.get(name)
                 if place is not None and len(call.args) > place and isinstance(call.args[place], ast.Constant):
                     keys.add(call.args[place].value)
+                elif name == "stored_line" and isinstance(call.args[0], ast.Constant):
+                    keys.add(f"train.{call.args[0].value}")
                 elif name == "bad_input" and isinstance(call.args[0], ast.Constant):
                     keys |= {f"train.{call.args[0].value}{part}" for part in ("", "_remedy")}
     return keys

@@ -190,9 +190,9 @@ def test_excluding_and_weighing_report_their_result(judged):
     assert judged.labeler_weights.newest().actor == "account 1"
 
 
-def test_a_download_is_the_table_and_no_spreadsheet_takes_a_name_for_a_formula(judged):
+def test_a_download_is_its_rows_and_no_spreadsheet_takes_a_name_for_a_formula(judged):
     judged.accounts.add("=cmd", "labeler")
-    link = labels_tables.csv_link("labelers", ["Labeler", "Labels"], [["=cmd", 3], ["mina", None]])
+    link = labels_tables.csv_link("pairs", ["Labeler", "Labels"], [["=cmd", 3], ["mina", None]])
     text = base64.b64decode(re.search(r"base64,([^']+)", link)[1]).decode()
     assert text.splitlines() == ["Labeler,Labels", "'=cmd,3", "mina,"]
-    assert labels_tables.draw_downloads(build_overview(judged, "people")).count("download=") == 3
+    assert labels_tables.draw_downloads(build_overview(judged, "people")).count("download=") == 1

@@ -56,7 +56,7 @@ def test_one_address_answers_compressed_in_the_language_of_its_reader(tmp_path):
         cookies = session | ({"language": cookie} if cookie else {})
         header = "; ".join(f"{name}={value}" for name, value in cookies.items())
         page = client.get("/train/", headers={"accept-language": browser, "cookie": header}).text
-        return re.findall(r"LANGUAGE = \\u0027(..)", page)
+        return re.findall(r'LANGUAGE = \\"(..)', page)
 
     assert language("ko", "en") == language(None, "ko-KR") == ["ko"]
     assert language("en", "ko-KR") == language(None, "de") == ["en"]

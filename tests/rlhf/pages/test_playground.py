@@ -51,6 +51,8 @@ def test_the_cards_speak_the_reader_s_language():
     with writing_in("ko"):
         assert "완료" in draw_replies(QUESTION, [Reply("p1", "done", "text")], {})
         assert "일찍 끝났습니다" in draw_replies(QUESTION, [Reply("p1", "failed", cause="ended")], {})
+        unknown = Reply("p9", "failed", problem="there is no policy p9. The newest is p1.")
+        assert "정책 p9이(가) 없습니다. 가장 새것은 p1입니다." in draw_replies(QUESTION, [unknown], {})
         assert "메모리가 부족합니다" in draw_replies(QUESTION, [Reply("p1", "failed", cause="memory")], {})
 
 
