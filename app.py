@@ -44,7 +44,7 @@ COMMANDS = {
     ),
     "policies": ("rlhf.commands", "Manage policies: merge an adapter into its base."),
     "curate": ("rlhf.run_commands", "Examine, rate and choose instruction rows, and test what they teach."),
-    "runs": ("rlhf.commands", "List, show, cancel or resume runs; delete the files of old ones."),
+    "runs": ("rlhf.commands", "List, show, cancel, resume or note runs; delete the files of old ones."),
     "supervise": (
         "rlhf.commands",
         "Start queued runs until none is left (serve does this automatically).",

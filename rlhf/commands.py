@@ -97,6 +97,6 @@ def _add_tour_options(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=int,
         metavar="N",
-        help="number of simulated labels (default 2,000, or 800 with --quick)",
+        help="number of simulated labels (default 2,000, or 400 with --quick)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed of every stage (default %(default)s)")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Presets of trainings: settings that make one quick or thorough, and how the time grows with the settings.
 
-Presets are multiples of the defaults. They change how much is computed, never what is learned: rates, KL budgets and
-labels stay as they are. Importable without torch.
+Presets are multiples of the defaults, or another method for a reward model. They change how much is computed, never
+what is learned: rates, KL budgets and labels stay as they are. Importable without torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Values = Mapping[str, int | float | str]
 PRESETS: Mapping[str, Mapping[str, Values]] = {
     "pretrain": {"quick": {"max_steps": 420}, "thorough": {"max_steps": 12_600}},
     "sft": {"quick": {"epochs": 0.25}, "thorough": {"epochs": 3.0}},
-    "reward": {"quick": {"part": "0-0.25"}, "thorough": {"members": 4}},
+    "reward": {"quick": {"method": "heads"}, "thorough": {"method": "lora", "members": 4}},
     "ppo": {
         "quick": {"max_steps": 9, "batch_size": 64, "validation_prompts": 32},
         "thorough": {"max_steps": 108, "validation_prompts": 256},
@@ -34,7 +34,7 @@ PRESETS: Mapping[str, Mapping[str, Values]] = {
 WORK: Mapping[str, tuple[str, ...]] = {
     "pretrain": ("max_steps", "batch_size"),
     "sft": ("epochs",),
-    "reward": ("epochs", "members", "part"),
+    "reward": ("members", "part"),
     "ppo": ("max_steps", "batch_size"),
     "dpo": ("epochs", "part"),
     "rejection": ("rounds", "prompts_per_round", "n"),

@@ -20,6 +20,12 @@ WHERE a.id = ?2 AND b.id = ?3 AND a.id != b.id AND a.prompt_id = ?1 AND b.prompt
 ON CONFLICT DO NOTHING
 """
 UNJUDGED = "judged = 0 AND simulated = 0"
+BETWEEN = f"""
+SELECT count(*) FROM queue JOIN pairs ON pairs.id = queue.pair_id AND pairs.purpose = 'compare'
+JOIN completions AS a ON a.id = pairs.first_id JOIN completions AS b ON b.id = pairs.second_id
+WHERE {UNJUDGED} AND a.policy_id != b.policy_id AND a.policy_id IN (SELECT value FROM json_each(:policies))
+AND b.policy_id IN (SELECT value FROM json_each(:policies))
+"""
 
 
 class Pairs(Table):
@@ -85,15 +91,13 @@ class Pairs(Table):
         """Count all pairs, shown or not."""
         return self._store.value("SELECT count(*) FROM pairs")
 
-    def waiting_count(self, purpose: str | None = None) -> int:
-        """Count the visible pairs that nobody judged, simulated labelers included.
+    def waiting_count(self) -> int:
+        """Count the visible pairs that nobody judged, simulated labelers included."""
+        return self._store.value(f"SELECT count(*) FROM queue WHERE {UNJUDGED}")
 
-        Of one purpose if given.
-        """
-        if purpose is None:
-            return self._store.value(f"SELECT count(*) FROM queue WHERE {UNJUDGED}")
-        sql = f"SELECT count(*) FROM pairs JOIN queue ON queue.pair_id = pairs.id WHERE purpose = ? AND {UNJUDGED}"
-        return self._store.value(sql, [purpose])
+    def waiting_between(self, policy_id: int, against_id: int) -> int:
+        """Count the visible pairs with an answer of each of two policies that nobody judged."""
+        return self._store.value(BETWEEN, {"policies": f"[{policy_id}, {against_id}]"})
 
     def _id(self, prompt_id: int, first_id: str, second_id: str) -> int:
         sql = "SELECT id FROM pairs WHERE first_id = ? AND second_id = ? AND prompt_id = ?"

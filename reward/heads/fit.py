@@ -39,11 +39,15 @@ class Comparisons:
 
 @dataclass(frozen=True, slots=True)
 class FittedHeads:
-    """Heads (K, F), whose product with features is a raw score, the penalty, and the held-out loss in nats."""
+    """Heads (K, F), whose product with features is a raw score, and the penalty.
+
+    `held_out_loss` (nats) and `held_out_margins` (N,) are of each comparison by heads that did not see its prompt.
+    """
 
     heads: Tensor
     penalty: float
     held_out_loss: float
+    held_out_margins: Tensor
 
 
 def fit_heads(data: Comparisons, prompts: Sequence[int], members: int = 1, seed: int = 0) -> FittedHeads:
@@ -53,14 +57,15 @@ def fit_heads(data: Comparisons, prompts: Sequence[int], members: int = 1, seed:
     """
     scale = torch.cat([data.first, data.second]).double().std(dim=0, correction=0) + 1e-6
     differences = (data.first.double() - data.second.double()) / scale
-    losses = {penalty: _held_out_loss(differences, data, prompts, penalty) for penalty in PENALTIES}
+    margins = {penalty: _held_out_margins(differences, data, prompts, penalty) for penalty in PENALTIES}
+    losses = {penalty: comparison_loss(margins[penalty], data.labels, data.weights) for penalty in PENALTIES}
     penalty = min(reversed(PENALTIES), key=losses.__getitem__)
     priors = torch.zeros(1, differences.shape[1], dtype=torch.float64)
     if members > 1:
         generator = torch.Generator().manual_seed(seed)
         priors = torch.randn(members, differences.shape[1], generator=generator, dtype=torch.float64) / penalty**0.5
     heads = minimise(differences, data.labels, data.weights, penalty, priors)
-    return FittedHeads((heads / scale).float(), penalty, losses[penalty])
+    return FittedHeads((heads / scale).float(), penalty, losses[penalty], margins[penalty])
 
 
 def minimise(differences: Tensor, labels: Tensor, weights: Tensor, penalty: float, priors: Tensor) -> Tensor:
@@ -89,16 +94,16 @@ def comparison_loss(margins: Tensor, labels: Tensor, weights: Tensor) -> float:
     return float((weights.double() * nats).sum() / weights.double().sum())
 
 
-def _held_out_loss(differences: Tensor, data: Comparisons, prompts: Sequence[int], penalty: float) -> float:
-    """Return the loss of comparisons whose prompts were left out of the fit, over all folds."""
+def _held_out_margins(differences: Tensor, data: Comparisons, prompts: Sequence[int], penalty: float) -> Tensor:
+    """Return the score differences (N,) by heads that did not see the prompt; 0 if there is one prompt alone."""
     numbers = {prompt: number for number, prompt in enumerate(sorted(set(prompts)))}
     folds = torch.tensor([numbers[prompt] % FOLDS for prompt in prompts])
-    if len(numbers) < 2:
-        return 0.0
     margins = torch.zeros(len(differences), dtype=torch.float64)
+    if len(numbers) < 2:
+        return margins
     prior = torch.zeros(1, differences.shape[1], dtype=torch.float64)
     for fold in folds.unique():
         held_out, fitted = folds == fold, folds != fold
         head = minimise(differences[fitted], data.labels[fitted], data.weights[fitted], penalty, prior)
         margins[held_out] = differences[held_out] @ head[0]
-    return comparison_loss(margins, data.labels, data.weights)
+    return margins

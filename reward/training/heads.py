@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from reward.member import Member
 from reward.model import RewardModel
 from reward.report.documents import LearningCurve
 from reward.report.learning_curve import Point, curve_report, nested_subsets
-from reward.report.scored import ordered
+from reward.report.scored import ordered, share_by_prompt
 from reward.training.rows import EncodedComparison
 
 
@@ -38,6 +39,15 @@ def read_comparisons(
         torch.tensor([comparison.row.label for comparison in rows]),
         weights / weights.mean(),
     )
+
+
+def cross_validated(data: Comparisons, fitted: FittedHeads, prompts: Sequence[int]) -> dict[str, Any]:
+    """Return loss and accuracy, without ties, of training comparisons by heads that did not see their prompts."""
+    decided = (data.labels != 0.5).nonzero()[:, 0].tolist()
+    margins = fitted.held_out_margins[decided].numpy()
+    right = ordered(margins, 0 * margins, data.labels[decided].numpy())
+    accuracy, interval = share_by_prompt(right, [prompts[row] for row in decided])
+    return {"loss": fitted.held_out_loss, "accuracy": accuracy, "ci": interval, "comparisons": len(decided)}
 
 
 def heads_curve(

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from data.errors import BadInput
 from data.records import Policy
@@ -28,7 +29,7 @@ from reward.report.build import highest_reachable
 from reward.settings import RewardSettings
 from reward.training.callback import Progress
 from reward.training.fit import Fitted, Start, fit, training_passes
-from reward.training.heads import heads_curve, heads_model, read_comparisons
+from reward.training.heads import cross_validated, heads_curve, heads_model, read_comparisons
 from reward.training.method import choose_method, save_fitted
 from reward.training.rows import EncodedComparison, RowEncoder, run_rows
 from reward.training.run_report import report_of
@@ -152,14 +153,14 @@ def _read_comparisons(context: RunContext, base: Base, rows: TrainingRows[Encode
 
 def _train_heads(
     context: RunContext, settings: RewardSettings, base: Base, rows: TrainingRows[EncodedComparison], data: Comparisons
-) -> tuple[RewardModel, dict[str, float]]:
+) -> tuple[RewardModel, dict[str, Any]]:
     """Train heads; return their reward model, saved in the run's folder, and the figures of the fit."""
     prompts = [comparison.row.prompt_id for comparison in rows]
     fitted = fit_heads(data, prompts, settings.members, settings.seed)
     model = heads_model(base, fitted)
     model.calibrate(*_reference(rows))
     model.save(context.folder / "reward")
-    return model, {"penalty": fitted.penalty, "cross_validated_loss": fitted.held_out_loss}
+    return model, {"penalty": fitted.penalty, "cross_validated": cross_validated(data, fitted, prompts)}
 
 
 def _train_member(

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from data.ids import POLICY, public_id
 from data.store import Store
 from data.views.head_to_head import head_to_head, mean_outcomes
-from rlhf.pages.next_step import LoopCounts, NewestPolicy
+from rlhf.pages.next_step import LoopCounts, NewestPolicy, Unsure
+
+COIN = 0.5
 
 
 def count_loop(store: Store) -> LoopCounts:
@@ -23,7 +28,6 @@ def count_loop(store: Store) -> LoopCounts:
         test_prompts=store.prompts.count("test"),
         completions=store.completions.count(),
         waiting=store.pairs.waiting_count(),
-        waiting_compare=store.pairs.waiting_count("compare"),
         by_people=store.comparisons.count("person"),
         simulated=simulated,
         admitted=simulated if admits else 0,
@@ -34,6 +38,7 @@ def count_loop(store: Store) -> LoopCounts:
         disputed=store.adjudications.open_count(),
         reward_models=len(rewards),
         newest_reward=newest_reward.public if newest_reward else None,
+        unsure=find_unsure(newest_reward.report) if newest_reward else None,
         driven=newest_reward is not None and newest_reward.id in driven,
         policies=store.policies.count(),
         newest=_newest_policy(store),
@@ -51,4 +56,21 @@ def _newest_policy(store: Store) -> NewestPolicy | None:
     met = head_to_head(store, "person", between=(policy.id, parent))
     judged = len(mean_outcomes(met, policy.id, parent))
     compared = any(report.against_id == parent for report in store.evaluations.all(policy.id))
-    return NewestPolicy(policy.public, public_id(POLICY, parent), judged, compared)
+    waiting = store.pairs.waiting_between(policy.id, parent)
+    return NewestPolicy(policy.public, public_id(POLICY, parent), judged, compared, waiting)
+
+
+def find_unsure(report: Mapping[str, Any]) -> Unsure | None:
+    """Return the accuracy of a reward model if no measurement of it is clearly better than a coin; else None.
+
+    Test prompts measure it, and for heads also the training prompts that cross-validation left out.
+    """
+    crossed = report.get("method", {}).get("cross_validated", {})
+    measured = [
+        Unsure(figures["accuracy"], figures["ci"][0], figures["ci"][1], figures[count])
+        for figures, count in ((report, "test_comparisons"), (crossed, "comparisons"))
+        if figures.get("accuracy") is not None and figures.get("ci")
+    ]
+    if not measured or any(figures.low > COIN for figures in measured):
+        return None
+    return max(measured, key=lambda figures: figures.comparisons)

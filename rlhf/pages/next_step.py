@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from labeling.texts.pages import text
 from reward.report.addresses import address_of
@@ -24,19 +25,30 @@ class NewestPolicy:
     """The newest policy that a run trained.
 
     `judged`: test prompts on which people compared it with its parent; `compared`: whether a compare run did.
+    `waiting`: blind pairs of the two that nobody judged.
     """
 
     policy: str
     parent: str
     judged: int
     compared: bool = False
+    waiting: int = 0
+
+
+class Unsure(NamedTuple):
+    """The accuracy of a reward model on unseen comparisons, whose interval includes a coin's."""
+
+    accuracy: float
+    low: float
+    high: float
+    comparisons: int
 
 
 @dataclass(frozen=True, slots=True)
 class LoopCounts:
     """Counts of the loop's stations.
 
-    `waiting`: pairs without a verdict; `waiting_compare`: those that compare two policies.
+    `waiting`: pairs without a verdict. `unsure`: what speaks against a training with the newest reward model.
     `fresh`: comparisons by people and imports since the newest reward model.
     `admitted`: simulated comparisons that count, as somebody let simulated labelers answer from a page; else 0.
     `disputed`: pairs on which labelers disagree and nobody decided yet.
@@ -47,7 +59,6 @@ class LoopCounts:
     test_prompts: int = 0
     completions: int = 0
     waiting: int = 0
-    waiting_compare: int = 0
     by_people: int = 0
     simulated: int = 0
     imported: int = 0
@@ -58,6 +69,7 @@ class LoopCounts:
     disputed: int = 0
     reward_models: int = 0
     newest_reward: str | None = None
+    unsure: Unsure | None = None
     driven: bool = False
     policies: int = 0
     newest: NewestPolicy | None = None
@@ -131,10 +143,10 @@ def compare_step(counts: LoopCounts) -> Step | None:
     if newest is None or newest.judged >= COMPARED // 2:
         return None
     names = {"policy": newest.policy, "parent": newest.parent}
-    about = {**names, "judged": newest.judged, "enough": COMPARED // 2, "waiting": counts.waiting_compare}
+    about = {**names, "judged": newest.judged, "enough": COMPARED // 2, "waiting": newest.waiting}
     if counts.by_rubric and newest.compared:
         return None
-    if counts.waiting_compare:
+    if newest.waiting:
         return _page("judge_policy", LABEL_PAGE, **about)
     if not counts.test_prompts:  # policies are compared on test prompts only: the run would fail
         return None
@@ -174,9 +186,17 @@ def learns_from(counts: LoopCounts) -> str:
 
 
 def ppo_step(counts: LoopCounts) -> Step | None:
-    """Return the step that trains a policy with the newest reward model, unless one was."""
+    """Return the step that trains a policy with the newest reward model, unless one was.
+
+    If the model may be no better than a coin, it is the step that leads to more comparisons.
+    """
     if counts.newest_reward is None or counts.driven:
         return None
+    if counts.unsure:
+        figures = {name: f"{100 * getattr(counts.unsure, name):.0f}" for name in ("accuracy", "low", "high")}
+        about = {**figures, "reward": counts.newest_reward, "n": counts.unsure.comparisons}
+        step = label_step(counts) or sample_step(counts)
+        return replace(step, reason=text("loop.unsure_reason", **about))
     reason = text("loop.ppo_reason", reward=counts.newest_reward)
     return Step(text("loop.ppo"), reason, kind="ppo", settings={"reward": counts.newest_reward})
 

@@ -29,6 +29,7 @@ from tests.support import ROOT
 PAIRS = 600
 """Pairs waiting, and answered, in the figure of labels per second."""
 PATIENCE = 120.0
+FEW_LABELS = (200, 400)
 
 
 def tour(home: Path, *flags: str, seed: int = 0) -> dict:
@@ -44,6 +45,15 @@ def tour(home: Path, *flags: str, seed: int = 0) -> dict:
 def tour_quick(home: Path) -> dict:
     """The same with --quick."""
     return tour(home, "--quick")
+
+
+def few_labels(home: Path, *, seed: int = 0) -> dict:
+    """Short tours with 200 and with 400 labels: what the reward model is, and how often the new policy wins."""
+    found = {}
+    for labels in FEW_LABELS:
+        document = tour(home / str(labels), "--quick", "--labels", str(labels), seed=seed)
+        found[f"labels_{labels}"] = {name: document[name] for name in ("seconds", "stages", "reward", "ppo")}
+    return found
 
 
 def first_pair_seconds(home: Path) -> dict:

@@ -23,7 +23,7 @@ def test_a_preset_changes_known_settings_to_a_multiple_or_a_part_of_their_defaul
     values, defaults = PRESETS[kind][name], as_dict(settings())
     assert as_dict(parse_settings(settings, values)) == defaults | values
     for key, value in values.items():
-        if key != "part":
+        if key != "method":
             factor = value / defaults[key]
             assert factor != 1
             assert factor in (1 / 10, 1 / 4, 1 / 2, 2, 3, 4), (key, factor)
@@ -35,7 +35,7 @@ def test_quick_is_at_most_half_the_work_and_thorough_at_least_twice_of_it(kind):
     quick, standard, thorough = (
         relative_work(kind, defaults | PRESETS[kind].get(name, {})) for name in ("quick", "standard", "thorough")
     )
-    assert quick <= standard / 2
+    assert quick <= standard / 2 or PRESETS[kind]["quick"] == {"method": "heads"}  # a second instead of minutes
     assert thorough >= standard * 2
     assert set(preset_keys(kind)) <= set(keys(KINDS[kind].settings_class()))
 
@@ -44,8 +44,8 @@ def test_quick_is_at_most_half_the_work_and_thorough_at_least_twice_of_it(kind):
     ("kind", "settings", "work"),
     [
         ("ppo", {"max_steps": 9, "batch_size": 64}, 576),
-        ("reward", {"epochs": 2, "members": 3, "part": "0.5-0.75", "max_steps": 0}, 1.5),
-        ("reward", {"epochs": 2, "members": 3, "part": "0-1", "max_steps": 7}, None),  # the limit decides
+        ("reward", {"members": 3, "part": "0.5-0.75", "max_steps": 0}, 0.75),
+        ("reward", {"members": 3, "part": "0-1", "max_steps": 7}, None),  # the limit decides
         ("sft", {"epochs": 0.0, "max_steps": 0}, None),
         ("sft", {}, None),
         ("sample", {"prompts": 7}, None),

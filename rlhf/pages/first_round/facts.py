@@ -78,7 +78,7 @@ def read_round(store: Store) -> RoundFacts | None:
         on_starter=policies[-1].base == SOURCE,
         pace=median(seconds) if len(seconds) >= FEWEST else None,
         runs=store.runs.all(),
-        policy=_named(driven[-1]) if driven else None,
+        policy=_named(store, driven[-1]) if driven else None,
         outcome=_outcome(store, driven[-1]) if driven else None,
     )
 
@@ -88,8 +88,10 @@ def end_round(store: Store) -> None:
     (store.home / ENDED).touch()
 
 
-def _named(policy: Policy) -> NewestPolicy:
-    return NewestPolicy(policy.public, public_id(POLICY, policy.parent_id or 0), 0)
+def _named(store: Store, policy: Policy) -> NewestPolicy:
+    parent = policy.parent_id or 0
+    waiting = store.pairs.waiting_between(policy.id, parent)
+    return NewestPolicy(policy.public, public_id(POLICY, parent), 0, waiting=waiting)
 
 
 def _outcome(store: Store, policy: Policy) -> Outcome | None:
