@@ -64,7 +64,8 @@ def test_few_labels_train_heads_that_order_test_prompts(finished):
     assert (method["method"], method["reason"]) == (HEADS, f"fewer than {FEW} comparisons")
     assert result.report["accuracy"] == 1.0
     crossed = method["cross_validated"]
-    assert (crossed["accuracy"], crossed["comparisons"]) == (1.0, result.report["trained_on"])
+    assert crossed["accuracy"] == 1.0
+    assert 0 < crossed["comparisons"] <= result.report["trained_on"]  # all but ties
     model = RewardModel.load(store.home / record.adapter)
     good, bad = model.score([NOTE] * 2, [GOOD, BAD])
     assert good > bad
