@@ -13,6 +13,7 @@ from typing import Any
 from data.errors import BadInput
 from data.records import Policy, RewardModel
 from data.store import Store
+from data.texts import translate_line
 from labeling.texts.answers import captioned_answer
 from labeling.texts.pages import DASH, format_share, text
 from labeling.texts.reader import reader_language
@@ -46,8 +47,7 @@ def cards_html(models: list[RewardModel]) -> str:
 
 def card_html(model: RewardModel) -> str:
     """Return a reward model's accuracy with its baselines, as a card."""
-    report = model.report
-    agreement = report.get("agreement") or {}
+    report, agreement = model.report, model.report.get("agreement") or {}
     tested, ties = report.get("test_comparisons"), report.get("ties") or 0
     decided = None if tested is None else tested - ties
     with_ties = format_share(report.get("accuracy_ties_half"), report.get("ci_ties_half"), tested) if ties else None
@@ -65,6 +65,7 @@ def card_html(model: RewardModel) -> str:
         text("reward.fact_loss"): number_text(report.get("loss"), 3),
         text("reward.fact_ece"): calibration_text(report),
         text("reward.fact_test_comparisons"): number_text(report.get("test_comparisons"), 0),
+        text("reward.fact_method"): translate_line(report.get("method", {}).get("reason", ""), reader_language()),
         text("reward.fact_trained_on"): number_text(report.get("trained_on"), 0),
         text("reward.fact_left_out"): left_out_text(report.get("left_out")),
         text("reward.fact_seconds"): number_text(report.get("seconds"), 0),

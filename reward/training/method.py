@@ -19,6 +19,7 @@ import torch
 from data.errors import BadInput
 from data.run_context import RunContext
 from data.views.frozen_rows import TrainingRows
+from labeling.texts.pages import stored_line
 from reward.about import HEADS, LORA, describe_base, write_about
 from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
@@ -71,20 +72,33 @@ def choose_method(
             f"method=heads has no {' and no '.join(own)}", "Leave the default, or take method=lora.", field=own[0]
         )
     if settings.method != "auto":
-        return Choice(settings.method, f"method={settings.method} was set")
+        return Choice(settings.method, stored_line("note.method_set", method=settings.method))
     if own:
-        return Choice(LORA, f"{', '.join(own)} was set")
+        return Choice(LORA, stored_line("note.method_settings", names=", ".join(own)))
     if len(rows) < FEW:
-        return Choice(HEADS, f"fewer than {FEW} comparisons")
+        return Choice(HEADS, stored_line("note.method_few", n=FEW))
     if len(rows) >= MANY:
-        return Choice(LORA, f"at least {MANY:,} comparisons")
+        return Choice(LORA, stored_line("note.method_many", n=f"{MANY:,}"))
+    if len({comparison.row.prompt_id for comparison in rows}) < HELD_OUT:
+        return Choice(HEADS, stored_line("note.method_prompts", n=HELD_OUT))
+    return _compare_methods(context, settings, base, start, rows)
+
+
+def _compare_methods(
+    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
+) -> Choice:
+    """Return what predicts held-out prompts better. The first comparison of a run and its resumed ones counts."""
     note = context.checkpoints() / "method.json"
-    if not note.is_file():
-        losses = _held_out_losses(context, settings, base, start, rows)
-        best = min(losses, key=losses.__getitem__)
-        choice = Choice(best, "it predicts held-out training prompts better", losses)
-        note.write_text(json.dumps(asdict(choice)))
-    return Choice(**json.loads(note.read_text()))
+    if note.is_file():
+        return Choice(**json.loads(note.read_text(encoding="utf-8")))
+    losses = _held_out_losses(context, settings, base, start, rows)
+    best = min(losses, key=losses.__getitem__)
+    shown = {name: f"{loss:.3f}" for name, loss in losses.items()}
+    choice = Choice(best, stored_line(f"note.method_held_out_{best}", **shown), losses)
+    part = note.with_name("method.json.part")  # a run killed while it writes must not resume from half of it
+    part.write_text(json.dumps(asdict(choice)), encoding="utf-8")
+    part.replace(note)
+    return choice
 
 
 def save_fitted(folder: Path, base: Base, fitted: Fitted) -> None:

@@ -124,7 +124,7 @@ def load_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Iden
             field=RESUME,
         )
     numbers = json.loads((folder / STATE).read_text())
-    written = numbers.pop("made_with")
+    written = {"answers_per_prompt": 1} | numbers.pop("made_with")  # that of versions without groups
     for name, value in identity.items():
         if written.get(name) != value:
             error = f"{folder.name} was written with another {name}: {written.get(name)}, now {value}"

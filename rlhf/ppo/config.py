@@ -152,7 +152,8 @@ class PPOConfig(TrainingArguments):
                 "Leave top_p at 1.0; lower temperature for safer answers",
                 field="top_p",
             )
-        if self.rollout_batch_size % self.answers_per_prompt:
+        alone = self.estimator == "group" and self.rollout_batch_size == 1
+        if alone or self.rollout_batch_size % self.answers_per_prompt:
             raise BadInput(
                 f"a rollout of {self.rollout_batch_size} answers does not divide into groups of {self.group_size}",
                 "Change rollout_batch_size or group_size",

@@ -93,10 +93,16 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
                 f"Give a batch_size of {below} or {below + self.minibatch}.",
                 field="batch_size" if "batch_size" in self.model_fields_set else "minibatch",
             )
+        if self.estimator == "group" and self.batch_size == 1:
+            raise BadInput(
+                "batch_size=1 leaves estimator=group nothing to compare",
+                "Set batch_size to 2 or more, or estimator=gae.",
+                field="batch_size",
+            )
         if self.estimator == "group" and self.batch_size % min(self.group_size, self.batch_size):
             raise BadInput(
                 f"group_size={self.group_size} does not divide batch_size={self.batch_size}",
-                "Give a divisor.",
+                f"Give {max(n for n in range(1, self.group_size) if self.batch_size % n == 0)}, or another divisor.",
                 field="group_size",
             )
         if self.per_device_batch_size and self.minibatch % self.per_device_batch_size:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from data.errors import BadInput
 from data.records import Run
@@ -18,6 +19,8 @@ from rlhf.runs import preflight, supervisor
 from rlhf.runs.resolve import resolve
 
 UNFINISHED = {"draft", "deleted"}
+FORMER: dict[str, dict[str, Any]] = {"ppo": {"estimator": "gae"}, "reward": {"method": "lora", "epochs": 1}}
+"""What earlier versions did where the settings of their runs have no entry, by kind."""
 """Names of the folders that a PPO run leaves if it is killed while it writes or deletes a checkpoint."""
 
 
@@ -45,7 +48,12 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
         raise bad_input("need.ended_run", run=old.public, state=text(f"runs.state_{old.state}"))
     if not has_checkpoint(store, old):
         raise bad_input("need.checkpoint", run=old.public, command=start_command(old.kind))
-    return launch(store, old.kind, {**old.settings, **_frozen_rows(store, old)}, by=by, resumes=old.id)
+    return launch(store, old.kind, {**former_settings(old), **_frozen_rows(store, old)}, by=by, resumes=old.id)
+
+
+def former_settings(run: Run) -> dict[str, Any]:
+    """Return a run's settings, with the values that an earlier version had where one has no setting yet."""
+    return (FORMER.get(run.kind, {}) if run.settings else {}) | run.settings
 
 
 def _frozen_rows(store: Store, run: Run) -> dict[str, str]:

@@ -185,7 +185,7 @@ class RunsPage:
             )
             return {self.status: message_html(refusal)}
         copied = message_html(text("runs.copied", run=run.public), run.public)
-        return {self.status: copied, **self.open_form(run.kind, run.settings)}
+        return {self.status: copied, **self.open_form(run.kind, launch.former_settings(run))}
 
     def open_form(self, kind: str, settings: Mapping[str, Any]) -> Updates:
         """Open the form of this kind with these settings; its other fields stay as they are."""

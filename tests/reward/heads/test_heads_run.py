@@ -61,7 +61,7 @@ def test_few_labels_train_heads_that_order_test_prompts(finished):
     store, result = finished
     record = store.reward_models.get(result.produced[0])
     method = record.report["method"]
-    assert (method["method"], method["reason"]) == (HEADS, f"fewer than {FEW} comparisons")
+    assert (method["method"], method["reason"]) == (HEADS, f"heads on the frozen base: fewer than {FEW} comparisons")
     assert result.report["accuracy"] == 1.0
     crossed = method["cross_validated"]
     assert crossed["accuracy"] == 1.0
@@ -123,10 +123,17 @@ def test_between_few_and_many_labels_held_out_prompts_decide_and_a_resumed_run_k
     chosen = choice(labeled, monkeypatch, RewardSettings(), few=10)
     assert chosen.held_out_loss.keys() == {HEADS, LORA}
     assert chosen.method == min(chosen.held_out_loss, key=chosen.held_out_loss.get)
+    assert f"{chosen.held_out_loss[HEADS]:.3f}" in chosen.reason
+
+
+def test_labels_of_a_few_prompts_train_heads_since_none_can_be_held_out(labeled, monkeypatch):
+    monkeypatch.setattr("reward.training.method.HELD_OUT", 1000)
+    chosen = choice(labeled, monkeypatch, RewardSettings(), few=10)
+    assert (chosen.method, chosen.reason) == (HEADS, "heads on the frozen base: fewer than 1000 prompts")
 
 
 def test_a_setting_that_only_lora_has_chooses_lora_and_is_refused_for_heads(labeled, monkeypatch):
-    assert choice(labeled, monkeypatch, RewardSettings(rank=4), few=100).reason == "rank was set"
+    assert choice(labeled, monkeypatch, RewardSettings(rank=4), few=100).reason == "LoRA: the run sets rank"
     with pytest.raises(BadInput, match="method=heads has no epochs and no rank"):
         choice(labeled, monkeypatch, RewardSettings(rank=4, epochs=2, method="heads"), few=100)
 

@@ -146,6 +146,23 @@ def test_a_run_of_an_earlier_version_resumes_with_the_rows_of_its_checkpoint(sto
         assert resume(stocked, old.id, by="rae").settings["snapshot"] == frozen.public
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings", "was"),
+    [
+        ("ppo", {"critic": "joint", "max_new_tokens": 4}, {"estimator": "gae", "critic": "joint"}),
+        ("reward", {"rank": 4}, {"method": "lora", "epochs": 1}),
+    ],
+)
+def test_a_run_of_an_earlier_version_resumes_as_it_began(stocked, queue, kind, settings, was):
+    whole = {key: value for key, value in queue(kind).settings.items() if key not in was}
+    old = stocked.runs.enqueue(kind, whole | settings, "rae")
+    stocked.runs.finish(old.id, "cancelled")
+    (stocked.home / "runs" / str(old.id) / "checkpoint" / "checkpoint-1").mkdir(parents=True)
+    with locks.acquire_lock(stocked.home / locks.SUPERVISOR):
+        again = resume(stocked, old.id, by="rae")
+    assert {key: again.settings[key] for key in was} == was
+
+
 def test_every_resolver_a_kind_names_exists():
     assert {name for kind in KINDS.values() for name in kind.resolves} == set(RESOLVERS) >= set(MODELS)
 

@@ -9,6 +9,7 @@ import torch
 from data.errors import BadInput
 from rlhf.ppo import arithmetic
 from rlhf.ppo.rollout import choose_prompt_rows
+from rlhf.ppo.settings import PPOSettings
 from tests.support.ppo_parts import PROMPTS, begun, ppo_config, ppo_trainer, rollouts
 
 NAN = float("nan")
@@ -74,3 +75,11 @@ def test_groups_learn_a_rule(base, tmp_path):
 def test_a_rollout_that_no_group_divides_is_refused(tmp_path):
     with pytest.raises(BadInput, match="a rollout of 8 answers does not divide into groups of 3"):
         ppo_config(tmp_path, estimator="group", group_size=3)
+
+
+def test_one_answer_has_nothing_to_be_compared_with(tmp_path):
+    one = {"rollout_batch_size": 1, "per_device_train_batch_size": 1}
+    with pytest.raises(BadInput, match="a rollout of 1 answers does not divide"):
+        ppo_config(tmp_path, estimator="group", **one)
+    with pytest.raises(BadInput, match="batch_size=1 leaves estimator=group nothing to compare"):
+        PPOSettings(batch_size=1, minibatch=1)
