@@ -113,7 +113,6 @@ class FamilyHome:
             epochs=1,
             validation_prompts=2,
             validate_every=1,
-            critic="joint",
             **SHORT,
         )
 

@@ -56,7 +56,7 @@ COMMANDS = (
     ("store rebuild", "rebuild derived tables"),
     ("runs prune --keep 0", "prune runs"),
 )
-OTHER_COMMANDS = """account list, account tokens, audit, check, compare, curate, labels agreement, labels quality,
+OTHER_COMMANDS = """completion, account list, account tokens, audit, check, compare, curate, labels agreement, labels quality,
     policies merge, projects list, projects show, runs, sample, serve, simulate, supervise, tour, train, restore, store check"""
 """Commands that read, that queue runs (their rows name the actor), or that other tests cover."""
 ROUTES = ("/first", "/invite", "/label/erase", "/api/v1/import", "/train/data/upload")
