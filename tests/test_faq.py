@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error line of docs/faq.md is one of the code or of the catalogue of texts."""
+"""Every error line of docs/faq.md is one of the code or of the catalogues of texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAYERS = ("data", "labeling", "reward", "rlhf")
 
 
 def templates() -> Iterator[str]:
-    """Yield every text of the code and of the catalogue, with `...` for each value in it."""
+    """Yield every text of the code and of the catalogues, with `...` for each value in it."""
     for layer in LAYERS:
         for path in (ROOT / layer).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -23,8 +23,9 @@ def templates() -> Iterator[str]:
                     yield node.value
                 elif isinstance(node, ast.JoinedStr):
                     yield "".join(str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values)
-    for text in json.loads((ROOT / "labeling" / "texts" / "en.json").read_text("utf-8")).values():
-        yield re.sub(r"\{[^}]*\}", "...", text)
+    for layer in ("data", "labeling"):
+        for text in json.loads((ROOT / layer / "texts" / "en.json").read_text("utf-8")).values():
+            yield re.sub(r"\{[^}]*\}", "...", text)
 
 
 def test_the_error_lines_are_those_of_the_application():
