@@ -50,6 +50,23 @@ def test_the_events_name_the_actor_and_are_never_deleted(store, preferences):
             store.execute(statement)
 
 
+def test_an_interrupted_retraction_is_in_the_audit_list_and_the_same_act_completes_it(store, monkeypatch, preferences):
+    monkeypatch.setattr("data.tables.retractions.CHUNK", 1)
+    store.execute("""CREATE TEMP TRIGGER full BEFORE INSERT ON retractions WHEN (SELECT count(*) FROM retractions) = 2
+        BEGIN SELECT RAISE(ABORT, 'the disk is full'); END""")
+    ids = [row.comparison_id for row in preferences]
+
+    def acts():
+        return [(act["actor"], act["detail"]["rows"]) for act in store.audit.all() if act["action"] == "retract rows"]
+
+    with pytest.raises(Exception, match="the disk is full"):
+        store.retractions.retract("comparison", ids, by="rae")
+    assert (len(store.retractions.ids("comparison")), acts()) == (2, [("rae", 4)])
+    store.execute("DROP TRIGGER full")
+    assert store.retractions.retract("comparison", ids, by="bo") == 2
+    assert (store.retractions.ids("comparison"), acts()) == (set(ids), [("bo", 2), ("rae", 4)])
+
+
 def test_a_row_of_no_import_cannot_be_retracted(store, preferences):
     own = store.instructions.add("Say hi.", "Hi.", source="test")
     for kind, id in (
