@@ -115,9 +115,19 @@ def test_a_retracted_completion_leaves_queue_and_training_and_its_pairs_come_bac
     assert store.pairs.waiting_count() == 1
 
 
-def test_a_comparison_of_a_retracted_completion_does_not_train(store, preferences):
-    store.retractions.retract("completion", [preferences[0].a_id], by="rae")
+def test_a_comparison_of_a_retracted_completion_does_not_train_and_is_counted_once(store, preferences):
+    first = preferences[0]
+    store.retractions.retract("completion", [first.a_id, first.b_id], by="rae")
     assert prompts(store) == ["Note 1", "Note 2", "Note 3"]
+    assert count_excluded(store, "import") == {"retracted": 1}
+    assert count_excluded(store, "person") == {}
+    store.retractions.retract("comparison", [first.comparison_id], by="rae")
+    assert count_excluded(store, "import") == {"retracted": 1}
+    store.retractions.retract("completion", [row.b_id for row in preferences], by="rae")
+    with pytest.raises(BadInput, match="every comparison is retracted"):
+        preference_rows(store)
+    store.excluded_labelers.exclude(first.labeler, "careless", by="rae")
+    assert count_excluded(store, "import") == {"labeler excluded": 3, "retracted": 1}
 
 
 def test_the_derived_counters_are_those_of_a_rebuild(store, bring, ranked, preferences):
