@@ -192,8 +192,11 @@ def test_the_models_that_rows_trained_are_named_with_those_that_descend_from_the
     store.policies.add(**trained, parent_id=1)  # p2: its child
     store.policies.add(**trained, snapshot_id=said.id)  # p3
     store.policies.add(**trained, reward_model_id=2)  # p4
+    store.reward_models.add(name="judge", base="b", adapter="a", config={"from": "p2"})  # r3: its adapter has p2's
+    store.policies.add(**trained, reward_model_id=3)  # p5
+    store.reward_models.add(name="judge", base="b", adapter="a", config={"from": ""})  # r4
     used = models_trained_on(store, "comparison", [preferences[1].comparison_id])
-    assert (used.direct, used.derived) == (["r1"], ["p1", "p2"])
+    assert (used.direct, used.derived) == (["r1"], ["r3", "p1", "p2", "p5"])
     assert models_trained_on(store, "completion", [preferences[2].b_id]).direct == ["r2"]
     ids = store.retractions.of_import(number)["instruction"]
     assert models_trained_on(store, "instruction", ids).direct == ["p3"]
