@@ -115,6 +115,24 @@ def test_a_retracted_completion_leaves_queue_and_training_and_its_pairs_come_bac
     assert store.pairs.waiting_count() == 1
 
 
+def test_a_new_item_with_a_retracted_completion_is_not_shown_until_it_is_taken_back(store, bring):
+    number = bring("pairs.jsonl", "pairs", {"prompt": "Name a tree.", "responses": ["Oak.", "Elm."]})
+    ids = store.retractions.of_import(number)["completion"]
+    oak, elm = sorted(ids, key=lambda id: store.completions.get(id).text != "Oak.")
+    store.retractions.retract("completion", [oak], by="rae")
+    bring("pairs.jsonl", "pairs", {"prompt": "Name a tree.", "responses": ["Oak.", "Ash."]})
+    (prompt,) = store.prompts.all()
+    new = [{"prompt_id": prompt.id, "model_name": "model", "text": text} for text in ("Fir.", "Yew.")]
+    fir, yew = store.completions.add_many(new)
+    store.pairs.add(prompt.id, oak, fir)
+    assert not store.rankings.add_task(prompt.id, [oak, fir, yew]).shown
+    assert store.rankings.add_task(prompt.id, [elm, fir, yew]).shown
+    assert (store.pairs.count(), store.pairs.waiting_count()) == (3, 0)
+    store.retractions.restore("completion", [oak], by="rae")
+    assert store.pairs.waiting_count() == 3
+    assert store.rankings.add_task(prompt.id, [oak, fir, yew]).shown
+
+
 def test_a_comparison_of_a_retracted_completion_does_not_train_and_is_counted_once(store, preferences):
     first = preferences[0]
     store.retractions.retract("completion", [first.a_id, first.b_id], by="rae")
