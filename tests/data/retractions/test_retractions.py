@@ -131,6 +131,7 @@ def test_a_new_item_with_a_retracted_completion_is_not_shown_until_it_is_taken_b
     store.retractions.restore("completion", [oak], by="rae")
     assert store.pairs.waiting_count() == 3
     assert store.rankings.add_task(prompt.id, [oak, fir, yew]).shown
+    assert check_home(store.home) == []
 
 
 def test_a_comparison_of_a_retracted_completion_does_not_train_and_is_counted_once(store, preferences):
