@@ -10,9 +10,6 @@ from data.maintenance.check import Finding, check_home
 from data.maintenance.repair import repair_home
 from data.views.rebuild_derived import rebuild
 
-DERIVED = ("queue", "tallies", "comparison_counts", "ranking_tasks", "assignments", "disputes")
-"""Tables that `store rebuild` recreates, whole or some columns of them."""
-
 
 def register(subparsers: argparse._SubParsersAction, common: argparse.ArgumentParser) -> None:
     """Add the command `store` with its verbs."""
@@ -32,9 +29,9 @@ def register(subparsers: argparse._SubParsersAction, common: argparse.ArgumentPa
 def cmd_store_rebuild(args: argparse.Namespace) -> dict:
     """Recreate the derived tables from the events."""
     store = open_store(args)
-    rebuild(store)
+    tables = list(rebuild(store))
     store.audit.add("command line", "rebuild derived tables")
-    return {"rebuilt": list(DERIVED)}
+    return {"rebuilt": tables}
 
 
 def cmd_store_check(args: argparse.Namespace) -> dict:

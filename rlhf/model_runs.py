@@ -2,20 +2,30 @@
 """The run kinds `export` and `merge`: a policy as one file, and its adapter merged into its base. Imports no torch.
 
 An export lies in the home's folder `exports`, and pages offer it for download. It is a zip without compression, since
-weights hardly shrink. It appears whole or not at all.
+weights hardly shrink. It appears whole or not at all. It replaces an older file of the same policy and form.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_STORED, ZipFile
 
+from data.errors import BadInput
+from data.records import Policy
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import Settings, StartPolicy, option
 from data.transfer.exporting import export_model
+from reward.base.locate import locate
+from reward.model_shape import ModelShape
 from rlhf.models.start_policy import choose_start
+from rlhf.runs.base_files import base_folder
+from rlhf.runs.disk_use import EXPORT_DRAFT, count_bytes
+
+MERGED_WEIGHT = 4
+"""Bytes of a weight in a merged model: merging computes in float32."""
 
 
 class ExportSettings(Settings):
@@ -32,13 +42,23 @@ class MergeSettings(Settings):
 
 
 def run_export(context: RunContext, settings: ExportSettings) -> RunResult:
-    """Export the policy and pack its folder. A cancelled run leaves no file."""
+    """Export the policy and pack its folder. A cancelled run leaves no file.
+
+    Raises BadInput if the disk has no room for the folder and its file.
+    """
     policy = choose_start(context.store, settings.from_)
     form = "adapter" if policy.adapter and not settings.merge else "merged" if policy.adapter else "model"
     name = f"{policy.public}-{form}-{context.run.public}"
     exports = context.store.home / "exports"
     exports.mkdir(exist_ok=True)
-    with TemporaryDirectory(prefix=".export.", dir=exports) as place:
+    need, free = 2 * _export_bytes(context.store.home, policy, form), shutil.disk_usage(exports).free
+    if need > free:
+        raise BadInput(
+            f"an export of {policy.public} needs {need / 1e9:,.1f} GB of disk, {free / 1e9:,.1f} GB are free",
+            f"Free some space, for example in {exports}.",
+            field="from",
+        )
+    with TemporaryDirectory(prefix=f"{EXPORT_DRAFT}{context.run.public}.", dir=exports) as place:
         folder = Path(place) / name
         context.progress(0, 1, "export")
         done = export_model(
@@ -47,6 +67,9 @@ def run_export(context: RunContext, settings: ExportSettings) -> RunResult:
         draft = _pack(context, folder)
         size = draft.stat().st_size
         os.replace(draft, exports / draft.name)
+    for older in exports.glob(f"{policy.public}-{form}-run*.zip"):
+        if older.name != draft.name:
+            older.unlink(missing_ok=True)
     return RunResult(report={"file": f"exports/{draft.name}", "bytes": size} | _note(done))
 
 
@@ -57,6 +80,15 @@ def run_merge(context: RunContext, settings: MergeSettings) -> RunResult:
     done = merge_policy(context.store, settings.from_, by=context.run.created_by, run_id=context.run.id)
     context.progress(1, 1, done["merged"])
     return RunResult(done["produced"], {"merged": done["merged"], "bytes": done["bytes"]})
+
+
+def _export_bytes(home: Path, policy: Policy, form: str) -> int:
+    """Return the bytes of the exported folder, nearly: its weights, and the base that an adapter takes along."""
+    folder = base_folder(policy.base)
+    if form == "merged":
+        return MERGED_WEIGHT * ModelShape.read(folder).weights if folder else 0
+    base = count_bytes(folder) if folder and (form == "model" or Path(locate(policy.base)).is_dir()) else 0
+    return base + (count_bytes(home / policy.adapter) if policy.adapter else 0)
 
 
 def _pack(context: RunContext, folder: Path) -> Path:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import subprocess
 import sys
@@ -148,6 +149,12 @@ def test_examples_without_a_model_run_as_printed_in_one_home(unsupervised, tmp_p
     monkeypatch.setattr(app, "HOME", unsupervised.home)
     failed = {line: capsys.readouterr().err for line in lines if app.main(shlex.split(line))}
     assert sorted(failed) == sorted(NEED_MORE)
+
+
+def test_the_reference_names_both_forms_of_an_option_that_can_be_taken_back():
+    parser = argparse.ArgumentParser()
+    action = parser.add_argument("--archive", action=argparse.BooleanOptionalAction, help="hide it")
+    assert cli.row(parser, action) == "| `--archive, --no-archive` | hide it |"
 
 
 @pytest.mark.parametrize("module", [settings, cli, http_api, metrics, python_api], ids=lambda module: module.PAGE.name)

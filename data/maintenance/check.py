@@ -26,12 +26,14 @@ from data.views.rebuild_derived import REBUILT, STATEMENTS
 MOST = 20
 """Largest number of findings of one kind; more say little."""
 COMPARED = {
+    "retracted": "SELECT * FROM {}.retracted",
+    "pairs": "SELECT id, shown FROM {}.pairs",
     "queue": "SELECT * FROM {}.queue",
     "tallies": "SELECT * FROM {}.tallies WHERE answers != 0",
     "comparison_counts": "SELECT * FROM {}.comparison_counts WHERE n != 0",
     "disputes": "SELECT * FROM {}.disputes",
     "assignments": "SELECT id, done FROM {}.assignments",
-    "ranking_tasks": "SELECT id, judged, simulated FROM {}.ranking_tasks",
+    "ranking_tasks": "SELECT id, shown, judged, simulated FROM {}.ranking_tasks",
 }
 """Derived rows of each table. Counters may stay at zero, which a rebuild leaves out."""
 WEIGHTS = "*.safetensors"
@@ -116,7 +118,7 @@ def _derived(connection: Any) -> Iterator[str]:  # noqa: ANN401 (pysqlite3 has n
         query = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?"
         (sql,) = connection.execute(query, [table]).fetchone()
         connection.execute(re.sub(r'CREATE TABLE\s+"?\w+"?', f"CREATE TEMP TABLE {table}", sql, count=1))
-    for table in ("assignments", "ranking_tasks"):
+    for table in ("pairs", "assignments", "ranking_tasks"):
         connection.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
     for statement in STATEMENTS:
         connection.execute(statement)

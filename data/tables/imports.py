@@ -106,7 +106,8 @@ RETALLY = """INSERT INTO tallies (labeler_id, project_id, answers) SELECT labele
     FROM (SELECT labeler_id, project_id FROM current_comparisons UNION ALL SELECT labeler_id, project_id FROM current_rankings)
     WHERE labeler_id IN (SELECT value FROM json_each(?)) GROUP BY 1, 2"""
 REVEAL = """UPDATE pairs SET shown = 1 WHERE id IN (SELECT value FROM json_each(?)) AND purpose != 'import' AND shown = 0
-    AND (SELECT text FROM completions WHERE id = first_id) != (SELECT text FROM completions WHERE id = second_id)"""
+    AND (SELECT text FROM completions WHERE id = first_id) != (SELECT text FROM completions WHERE id = second_id)
+    AND NOT EXISTS (SELECT 1 FROM retracted WHERE kind = 'completion' AND row_id IN (first_id, second_id))"""
 
 
 class Imports(Table):

@@ -22,7 +22,8 @@ class Notes(Table):
 
     def get(self, kind: str, id: int) -> Note:
         """Return the note of one thing."""
-        return self.all(kind).get(id, EMPTY)
+        row = self._store.maybe("SELECT * FROM notes WHERE kind = ? AND id = ?", [kind, id])
+        return _note(row) if row else EMPTY
 
     def all(self, kind: str) -> dict[int, Note]:
         """Return the notes of a kind by number."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of completions of one prompt, for comparison. Pairs of equal texts are stored but never shown."""
+"""Pairs of completions of one prompt, for comparison. Pairs of equal texts are stored but never shown.
+
+Nor are pairs with a retracted completion until it is taken back.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from data.errors import BadInput
 from data.records import Pair
 from data.sqlite.migrations import STANDARD_PROJECT
 from data.sqlite.table import Table
+from data.tables.retractions import not_retracted
 
-INSERT = """
+INSERT = f"""
 INSERT INTO pairs (prompt_id, first_id, second_id, purpose, shown, priority, run_id, created_at, import_id, project_id)
-SELECT ?1, a.id, b.id, ?4, ?4 != 'import' AND ?8 IS NULL AND a.text != b.text, ?5, ?6, ?7, ?8, ?9
+SELECT ?1, a.id, b.id, ?4, ?4 != 'import' AND ?8 IS NULL AND a.text != b.text
+    AND {not_retracted("completion", "a.id")} AND {not_retracted("completion", "b.id")}, ?5, ?6, ?7, ?8, ?9
 FROM completions AS a, completions AS b
 WHERE a.id = ?2 AND b.id = ?3 AND a.id != b.id AND a.prompt_id = ?1 AND b.prompt_id = ?1
 ON CONFLICT DO NOTHING

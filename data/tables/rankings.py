@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 from data.clock import now
 from data.errors import BadInput, Refused
-from data.ids import content_hash
+from data.ids import canonical_json, content_hash
 from data.sqlite.table import Table
 from data.tables.imports import IMPORT_DONE
 
@@ -17,6 +17,8 @@ FEWEST, MOST = 3, 9
 VERDICTS = ("ranked", "all_bad")
 ANSWER_COLUMNS = ("task_id", "completion_id", "prompt_id")
 PLACE_COLUMNS = ("ranking_id", "completion_id", "place", "position")
+ANY_RETRACTED = """SELECT EXISTS (SELECT 1 FROM retracted WHERE kind = 'completion'
+    AND row_id IN (SELECT value FROM json_each(?)))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +102,11 @@ class Rankings(Table):
         if len(ids) < FEWEST:
             return None
         hash = task_hash(ids)
-        row = {
-            "hash": hash,
-            "prompt_id": prompt_id,
-            "project_id": project_id,
-            "size": len(ids),
-            "purpose": purpose,
-            "priority": priority,
-        }
+        row = {"hash": hash, "prompt_id": prompt_id, "project_id": project_id, "size": len(ids), "purpose": purpose}
+        row |= {"priority": priority, "run_id": run_id, "created_at": now()}
         with self._store.transaction():
-            id = self._store.insert_or_ignore(
-                "ranking_tasks", row | {"shown": int(purpose != "import"), "run_id": run_id, "created_at": now()}
-            )
+            shown = purpose != "import" and not self._store.value(ANY_RETRACTED, [canonical_json(ids)])
+            id = self._store.insert_or_ignore("ranking_tasks", row | {"shown": int(shown)})
             if id is not None:
                 answers = [(id, completion_id, prompt_id) for completion_id in ids]
                 self._store.insert_many("ranking_answers", ANSWER_COLUMNS, answers)

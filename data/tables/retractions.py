@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Retractions of imported rows. A retracted row stays, but no training and no export of rows uses it.
 
-Append-only: retracting and restoring are events, and the newest one of a row counts.
+Append-only: retracting and restoring are events, and the newest one of a row counts. Many rows change in chunks. Their
+entry in the audit list comes with the first chunk. The same act again completes one that was interrupted.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ IMPORTED: dict[Kind, str] = {
     "completion": "SELECT id FROM completions WHERE import_id IS NOT NULL",
 }
 """The rows of each kind that can be retracted."""
-WRITE = """INSERT INTO retractions (kind, row_id, retracted, actor, created_at)
-SELECT ?1, value, ?2, ?3, ?4 FROM json_each(?5)
+LEFT = """SELECT DISTINCT value FROM json_each(?3)
 WHERE EXISTS (SELECT 1 FROM retracted AS x WHERE x.kind = ?1 AND x.row_id = value) != ?2"""
+"""The rows among ?3 that are not yet in the state ?2."""
+WRITE = f"""INSERT INTO retractions (kind, row_id, retracted, actor, created_at)
+SELECT ?1, value, ?2, ?4, ?5 FROM ({LEFT})"""
 
 
 def not_retracted(kind: Kind, id: str) -> str:
@@ -70,19 +73,26 @@ class Retractions(Table):
 
     def _write(self, kind: Kind, ids: Sequence[str], retracted: int, by: str) -> int:
         self._refuse_others(kind, ids)
+        left = [row["value"] for row in self._store.rows(LEFT, [kind, retracted, _listed(ids)])]
         changed = 0
-        for start in range(0, len(ids), CHUNK):
+        for start in range(0, len(left), CHUNK):
             began = time.monotonic()
-            chunk = canonical_json([str(id) for id in ids[start : start + CHUNK]])
-            changed += self._store.execute(WRITE, [kind, retracted, by, now(), chunk])
-            time.sleep(max(PAUSE, time.monotonic() - began) if start + CHUNK < len(ids) else 0)
-        if changed:
-            Audit(self._store).add(by, "retract rows" if retracted else "restore rows", kind=kind, rows=changed)
+            with self._store.transaction():
+                if not start:  # with the first rows, so an interruption leaves no change without its entry
+                    act = "retract rows" if retracted else "restore rows"
+                    Audit(self._store).add(by, act, kind=kind, rows=len(left))
+                chunk = _listed(left[start : start + CHUNK])
+                changed += self._store.execute(WRITE, [kind, retracted, chunk, by, now()])
+            time.sleep(max(PAUSE, time.monotonic() - began) if start + CHUNK < len(left) else 0)
         return changed
 
     def _refuse_others(self, kind: Kind, ids: Sequence[str]) -> None:
         sql = f"""SELECT value FROM json_each(?) WHERE value NOT IN
             (SELECT CAST(id AS TEXT) FROM ({IMPORTED[kind]} AND {IMPORT_DONE})) LIMIT 1"""
-        other = self._store.value(sql, [canonical_json([str(id) for id in ids])])
+        other = self._store.value(sql, [_listed(ids)])
         if other is not None:
             raise BadInput(f"there is no imported {kind} {other!r}", "Look at the list again.", field="rows")
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return canonical_json([str(id) for id in ids])

@@ -31,17 +31,20 @@ Source = Sequence[str] | Literal["all"] | str
 ADMIT_SIMULATED = "--set labels=simulated when training, --labels simulated when exporting"
 """The options that admit simulated labels, for messages."""
 
-LEFT_OUT = """
-SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources))
-        AND c.labeler_id IN (SELECT labeler_id FROM labelers_aside)) AS "labeler excluded",
-    (SELECT count(*) FROM counted_comparisons AS c WHERE c.source IN (SELECT value FROM json_each(:sources)) AND c.source != 'simulated'
-        AND c.pair_id IN (SELECT pair_id FROM current_adjudications)
-        AND c.labeler_id NOT IN (SELECT labeler_id FROM labelers_aside)) AS "pair adjudicated",
-    (SELECT count(*) FROM retracted AS x JOIN comparisons AS c ON c.id = x.row_id WHERE x.kind = 'comparison'
-        AND c.source IN (SELECT value FROM json_each(:sources)))
-    + (SELECT count(*) FROM retracted AS x JOIN rankings AS r ON r.id = x.row_id WHERE x.kind = 'ranking'
-        AND r.source IN (SELECT value FROM json_each(:sources))) AS "retracted"
+_WANTED = "source IN (SELECT value FROM json_each(:sources))"
+_ADJUDICATED = "c.source != 'simulated' AND c.pair_id IN (SELECT pair_id FROM current_adjudications)"
+_ASIDE = "c.labeler_id IN (SELECT labeler_id FROM labelers_aside)"
+_ANSWER_RETRACTED = """c.pair_id IN (SELECT p.id FROM retracted AS x JOIN completions AS o ON o.id = x.row_id
+        JOIN pairs AS p ON p.prompt_id = o.prompt_id AND o.id IN (p.first_id, p.second_id) WHERE x.kind = 'completion')"""
+LEFT_OUT = f"""
+SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_ASIDE}) AS "labeler excluded",
+    (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_ADJUDICATED} AND NOT {_ASIDE}) AS "pair adjudicated",
+    (SELECT count(*) FROM retracted AS x JOIN comparisons AS c ON c.id = x.row_id WHERE x.kind = 'comparison' AND c.{_WANTED})
+    + (SELECT count(*) FROM retracted AS x JOIN rankings AS r ON r.id = x.row_id WHERE x.kind = 'ranking' AND r.{_WANTED})
+    + (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_ANSWER_RETRACTED}
+        AND NOT ({_ADJUDICATED}) AND NOT {_ASIDE}) AS "retracted"
 """
+"""Comparisons that decisions of researchers leave out, each under one reason."""
 
 
 @dataclass(frozen=True, slots=True)

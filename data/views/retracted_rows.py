@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.errors import BadInput
-from data.ids import canonical_json
+from data.ids import POLICY, REWARD_MODEL, canonical_json, parse_id, public_id
 from data.records import Policy, RewardModel, Snapshot
 from data.store import Store
 from data.tables.retractions import Kind
@@ -55,16 +55,21 @@ def refuse_retracted(store: Store, snapshot: Snapshot, rows: Sequence[Mapping[st
 def models_trained_on(store: Store, kind: Kind, ids: Sequence[str]) -> TrainedModels:
     """Return the models that these rows trained."""
     snapshots = _snapshots_with(store, kind, ids)
-    rewards, policies = store.reward_models.all(), store.policies.all()
-    direct: list[RewardModel | Policy] = [model for model in (*rewards, *policies) if model.snapshot_id in snapshots]
-    judges = {model.id for model in direct if isinstance(model, RewardModel)}
-    parents = {model.id for model in direct if isinstance(model, Policy)}
-    derived = []
-    for policy in policies:  # a parent is older than its children
-        if policy.id not in parents and (policy.parent_id in parents or policy.reward_model_id in judges):
-            parents.add(policy.id)
-            derived.append(policy.public)
-    return TrainedModels([model.public for model in direct], derived)
+    models: list[RewardModel | Policy] = [*store.reward_models.all(), *store.policies.all()]
+    direct = [model.public for model in models if model.snapshot_id in snapshots]
+    used, derived = set(direct), list[str]()
+    while found := [model.public for model in models if model.public not in used and used & _origins(model)]:
+        used.update(found)
+        derived += found
+    return TrainedModels(direct, [model.public for model in models if model.public in derived])
+
+
+def _origins(model: RewardModel | Policy) -> set[str]:
+    """Return the models that a model was made from: a reward model may begin as a policy's adapter."""
+    if isinstance(model, RewardModel):
+        return {public_id(POLICY, parse_id(start, POLICY))} if (start := model.config.get("from")) else set()
+    parents = ((POLICY, model.parent_id), (REWARD_MODEL, model.reward_model_id))
+    return {public_id(prefix, number) for prefix, number in parents if number is not None}
 
 
 def _names_one(row: Mapping[str, Any], retracted: Mapping[Kind, Collection[str]]) -> bool:

@@ -9,7 +9,10 @@ is or resumes this run.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,13 @@ KEEP = 5
 """Newest runs that a prune leaves alone."""
 DOOMED = ".pruned-"
 """Prefix of folders that a prune deletes: they were renamed first, so no reader finds half a folder."""
+
+EXPORT_DRAFT = ".export."
+"""Prefix of folders in the home's `exports` in which a run or a page writes a file; a killed one leaves it behind."""
+OF_RUN = re.compile(r"\.export\.run(\d+)\.")
+"""The name of a run's folder begins with this; the other ones are those of pages."""
+LONGEST = 24 * 3600
+"""Seconds after which nobody still writes in the folder of a page."""
 
 
 class Removal(NamedTuple):
@@ -69,7 +79,8 @@ def list_removals(store: Store, keep: int = KEEP) -> list[Removal]:
 def prune(store: Store, keep: int = KEEP, *, by: str) -> list[Removal]:
     """Delete the folders of `list_removals` and return them. Raises BadInput as it does.
 
-    They are renamed inside a transaction, so no run can be queued meanwhile that needs one of them.
+    They are renamed inside a transaction, so no run can be queued meanwhile that needs one of them. Unfinished files of
+    killed exports are deleted as well.
     """
     with store.transaction():
         removals = list_removals(store, keep)
@@ -80,7 +91,20 @@ def prune(store: Store, keep: int = KEEP, *, by: str) -> list[Removal]:
             store.audit.add(by, "prune runs", runs=runs, bytes=size)
     for doomed in (store.home / "runs").glob(f"{DOOMED}*"):  # those of a prune that was killed, too
         shutil.rmtree(doomed, ignore_errors=True)
+    busy = {run.id for run in store.runs.all() if not run.over}
+    for draft in (store.home / "exports").glob(f"{EXPORT_DRAFT}*"):
+        if _is_abandoned(draft, busy):
+            shutil.rmtree(draft, ignore_errors=True)
     return removals
+
+
+def _is_abandoned(draft: Path, busy: Collection[int]) -> bool:
+    if run := OF_RUN.match(draft.name):
+        return int(run[1]) not in busy
+    try:
+        return draft.stat().st_mtime < time.time() - LONGEST
+    except FileNotFoundError:  # its page has just finished
+        return False
 
 
 def _subfolders(folder: Path) -> list[Path]:

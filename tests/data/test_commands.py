@@ -12,6 +12,7 @@ import pytest
 import app
 from data import Store, commands, store_commands
 from data.views.preferences import preference_rows
+from data.views.rebuild_derived import REBUILT
 from tests.support.data.import_rows import counted
 
 
@@ -169,11 +170,11 @@ def test_store_rebuild_recreates_the_derived_tables(call, given, home, capsys):
                 store.execute(f"DELETE FROM {name}")
             store.execute("UPDATE assignments SET done = 0")
         assert contents(store) != before
-    assert call("store", "rebuild") == (0, {"rebuilt": list(store_commands.DERIVED)})
+    assert call("store", "rebuild") == (0, {"rebuilt": list(REBUILT)})
     with closing(Store(home)) as store:
         assert contents(store) == before
     assert app.main(["store", "rebuild", "--home", str(home)]) == 0
-    assert capsys.readouterr().out == f"recreated from the events: {', '.join(store_commands.DERIVED)}\n"
+    assert capsys.readouterr().out == f"recreated from the events: {', '.join(REBUILT)}\n"
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
+from safetensors.numpy import load_file
 
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext
@@ -57,6 +60,26 @@ def test_an_export_run_packs_the_exported_folder_into_one_file(home, tmp_path, m
 
 def test_a_bare_base_is_exported_as_a_model(home):
     assert do(home, "export", **{"from": "p1"}).report["file"] == "exports/p1-model-run1.zip"
+
+
+def test_a_second_export_replaces_the_file_of_the_same_policy_and_form_only(home):
+    for start, merge in (("p2", False), ("p2", True), ("p1", False), ("p2", True)):
+        do(home, "export", **{"from": start, "merge": merge})
+    files = sorted(file.name for file in (home.home / "exports").iterdir())
+    assert files == ["p1-model-run3.zip", "p2-adapter-run1.zip", "p2-merged-run4.zip"]
+
+
+@pytest.mark.parametrize(("start", "merge"), [("p1", False), ("p2", False), ("p2", True)])
+def test_an_export_that_the_disk_cannot_hold_writes_nothing(home, monkeypatch, start, merge):
+    policy = home.policies.get(start)
+    file = Path(policy.base) / "model.safetensors"
+    merged = 4 * sum(tensor.size for tensor in load_file(file).values())  # in float32
+    free = 2 * (merged if merge else file.stat().st_size) - 1  # the folder and its file; a whole base holds more
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    context = RunContext(home, launch(home, "export", {"from": start, "merge": merge}, by="rae"))
+    with pytest.raises(BadInput, match=f"an export of {start} needs"):
+        run_export(context, ExportSettings(from_=start, merge=merge))
+    assert list((home.home / "exports").iterdir()) == []
 
 
 def test_a_cancelled_export_leaves_no_file(home):

@@ -50,6 +50,23 @@ def test_the_events_name_the_actor_and_are_never_deleted(store, preferences):
             store.execute(statement)
 
 
+def test_an_interrupted_retraction_is_in_the_audit_list_and_the_same_act_completes_it(store, monkeypatch, preferences):
+    monkeypatch.setattr("data.tables.retractions.CHUNK", 1)
+    store.execute("""CREATE TEMP TRIGGER full BEFORE INSERT ON retractions WHEN (SELECT count(*) FROM retractions) = 2
+        BEGIN SELECT RAISE(ABORT, 'the disk is full'); END""")
+    ids = [row.comparison_id for row in preferences]
+
+    def acts():
+        return [(act["actor"], act["detail"]["rows"]) for act in store.audit.all() if act["action"] == "retract rows"]
+
+    with pytest.raises(Exception, match="the disk is full"):
+        store.retractions.retract("comparison", ids, by="rae")
+    assert (len(store.retractions.ids("comparison")), acts()) == (2, [("rae", 4)])
+    store.execute("DROP TRIGGER full")
+    assert store.retractions.retract("comparison", ids, by="bo") == 2
+    assert (store.retractions.ids("comparison"), acts()) == (set(ids), [("bo", 2), ("rae", 4)])
+
+
 def test_a_row_of_no_import_cannot_be_retracted(store, preferences):
     own = store.instructions.add("Say hi.", "Hi.", source="test")
     for kind, id in (
@@ -98,9 +115,38 @@ def test_a_retracted_completion_leaves_queue_and_training_and_its_pairs_come_bac
     assert store.pairs.waiting_count() == 1
 
 
-def test_a_comparison_of_a_retracted_completion_does_not_train(store, preferences):
-    store.retractions.retract("completion", [preferences[0].a_id], by="rae")
+def test_a_new_item_with_a_retracted_completion_is_not_shown_until_it_is_taken_back(store, bring):
+    number = bring("pairs.jsonl", "pairs", {"prompt": "Name a tree.", "responses": ["Oak.", "Elm."]})
+    ids = store.retractions.of_import(number)["completion"]
+    oak, elm = sorted(ids, key=lambda id: store.completions.get(id).text != "Oak.")
+    store.retractions.retract("completion", [oak], by="rae")
+    bring("pairs.jsonl", "pairs", {"prompt": "Name a tree.", "responses": ["Oak.", "Ash."]})
+    (prompt,) = store.prompts.all()
+    new = [{"prompt_id": prompt.id, "model_name": "model", "text": text} for text in ("Fir.", "Yew.")]
+    fir, yew = store.completions.add_many(new)
+    store.pairs.add(prompt.id, oak, fir)
+    assert not store.rankings.add_task(prompt.id, [oak, fir, yew]).shown
+    assert store.rankings.add_task(prompt.id, [elm, fir, yew]).shown
+    assert (store.pairs.count(), store.pairs.waiting_count()) == (3, 0)
+    store.retractions.restore("completion", [oak], by="rae")
+    assert store.pairs.waiting_count() == 3
+    assert store.rankings.add_task(prompt.id, [oak, fir, yew]).shown
+    assert check_home(store.home) == []
+
+
+def test_a_comparison_of_a_retracted_completion_does_not_train_and_is_counted_once(store, preferences):
+    first = preferences[0]
+    store.retractions.retract("completion", [first.a_id, first.b_id], by="rae")
     assert prompts(store) == ["Note 1", "Note 2", "Note 3"]
+    assert count_excluded(store, "import") == {"retracted": 1}
+    assert count_excluded(store, "person") == {}
+    store.retractions.retract("comparison", [first.comparison_id], by="rae")
+    assert count_excluded(store, "import") == {"retracted": 1}
+    store.retractions.retract("completion", [row.b_id for row in preferences], by="rae")
+    with pytest.raises(BadInput, match="every comparison is retracted"):
+        preference_rows(store)
+    store.excluded_labelers.exclude(first.labeler, "careless", by="rae")
+    assert count_excluded(store, "import") == {"labeler excluded": 3, "retracted": 1}
 
 
 def test_the_derived_counters_are_those_of_a_rebuild(store, bring, ranked, preferences):
@@ -165,8 +211,11 @@ def test_the_models_that_rows_trained_are_named_with_those_that_descend_from_the
     store.policies.add(**trained, parent_id=1)  # p2: its child
     store.policies.add(**trained, snapshot_id=said.id)  # p3
     store.policies.add(**trained, reward_model_id=2)  # p4
+    store.reward_models.add(name="judge", base="b", adapter="a", config={"from": "p2"})  # r3: its adapter has p2's
+    store.policies.add(**trained, reward_model_id=3)  # p5
+    store.reward_models.add(name="judge", base="b", adapter="a", config={"from": ""})  # r4
     used = models_trained_on(store, "comparison", [preferences[1].comparison_id])
-    assert (used.direct, used.derived) == (["r1"], ["p1", "p2"])
+    assert (used.direct, used.derived) == (["r1"], ["r3", "p1", "p2", "p5"])
     assert models_trained_on(store, "completion", [preferences[2].b_id]).direct == ["r2"]
     ids = store.retractions.of_import(number)["instruction"]
     assert models_trained_on(store, "instruction", ids).direct == ["p3"]

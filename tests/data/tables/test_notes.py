@@ -17,6 +17,15 @@ def test_a_thing_has_the_empty_note_until_somebody_writes_one(store):
     assert store.notes.all("p") == {}
 
 
+def test_the_note_of_one_thing_is_read_without_the_others(store):
+    store.notes.set("run", 1, Note("mine"))
+    store.execute("PRAGMA ignore_check_constraints = 1")
+    store.execute("INSERT INTO notes (kind, id, tags) VALUES ('run', 2, 'no JSON')")  # fails if it is read
+    assert store.notes.get("run", 1) == Note("mine")
+    with pytest.raises(ValueError, match="Expecting value"):
+        store.notes.all("run")
+
+
 def test_a_new_baseline_takes_the_mark_from_the_old_one_of_its_kind(store):
     for kind, id in (("run", 1), ("p", 1), ("run", 2)):
         store.notes.set(kind, id, Note(baseline=True))

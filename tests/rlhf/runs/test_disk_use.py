@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,21 @@ def test_a_killed_prune_is_finished_by_the_next_one(store):
     (store.home / "runs" / ".pruned-1-checkpoint").mkdir()
     prune(store, 0, by="rae")
     assert names(store.home / "runs") == ["1"]
+
+
+def test_a_prune_deletes_what_killed_exports_left_and_no_other_file_of_the_folder(store):
+    exports, working = store.home / "exports", store.runs.enqueue("export", {}, "rae")
+    drafts = [f".export.{working.public}.abc", ".export.old_page", ".export.new_page"]
+    for name in drafts:
+        (exports / name).mkdir(parents=True)
+    (exports / "p1-model-run1.zip").write_bytes(b"zip")
+    os.utime(exports / ".export.old_page", (0, 0))
+    store.runs.start(working.id, 1, 0.0, "")
+    prune(store, 0, by="rae")
+    assert names(exports) == [".export.new_page", drafts[0], "p1-model-run1.zip"]
+    store.runs.finish(working.id, "lost")
+    prune(store, 0, by="rae")
+    assert names(exports) == [".export.new_page", "p1-model-run1.zip"]
 
 
 def test_a_negative_number_of_runs_is_refused(store):
