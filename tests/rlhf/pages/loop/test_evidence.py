@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suggested next step reads figures: how sure a reward model is, and which policies the waiting pairs compare."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rlhf.pages.loop_counts import find_unsure
+from rlhf.pages.next_step import LoopCounts, Unsure, next_step
+
+FULL = {"prompts": 1000, "test_prompts": 150, "completions": 400, "policies": 2}
+
+
+def test_pairs_of_other_policies_do_not_judge_the_newest(store):
+    """Two policies with an answer each to three prompts: a pair of p3 and p1, one within p3, one of p2 and p1."""
+    for number in range(3):
+        store.policies.add(name=f"policy {number}", kind="base", base="b")
+    answers = {}
+    for policy in (1, 2, 3):
+        for number in range(3):
+            prompt = store.prompts.add(f"Name {number} cats.", source="test")
+            rows = [
+                {"prompt_id": prompt.id, "policy_id": policy, "text": f"{policy} {k}", "token_ids": [k]}
+                for k in range(2)
+            ]
+            answers[policy, number] = prompt.id, store.completions.add_many(rows)
+    pairs = [((3, 0, 0), (1, 0, 0)), ((3, 1, 0), (3, 1, 1)), ((2, 2, 0), (1, 2, 0))]
+    for (one, number, first), (other, _, second) in pairs:
+        prompt, ids = answers[one, number]
+        store.pairs.add(prompt, ids[first], answers[other, number][1][second], purpose="compare")
+    assert store.pairs.waiting_between(3, 1) == store.pairs.waiting_between(1, 3) == 1
+    assert store.pairs.waiting_between(3, 2) == 0
+
+
+def test_ppo_is_not_offered_for_a_reward_model_that_may_be_a_coin():
+    counts = LoopCounts(**FULL, waiting=30, by_people=100, reward_models=1, newest_reward="r1")
+    assert next_step(counts).kind == "ppo"
+    step = next_step(replace(counts, unsure=Unsure(0.58, 0.45, 0.7, 24)))
+    assert (step.kind, step.link) == (None, "../label/")
+    assert step.reason.startswith("r1 is right on 58 % (45 to 70) of 24 unseen comparisons")
+    assert next_step(replace(counts, waiting=0, unsure=Unsure(0.58, 0.45, 0.7, 24))).kind == "sample"
+
+
+def test_a_reward_model_is_unsure_only_if_no_measurement_is_better_than_a_coin():
+    """16 test comparisons alone say little; 90 that cross-validation left out can say enough."""
+    few = {"accuracy": 0.7, "ci": [0.45, 0.88], "test_comparisons": 16}
+    crossed = {"accuracy": 0.66, "ci": [0.56, 0.75], "comparisons": 90}
+    assert find_unsure(few) == Unsure(0.7, 0.45, 0.88, 16)
+    assert find_unsure(few | {"method": {"cross_validated": crossed}}) is None
+    worse = crossed | {"ci": [0.49, 0.75]}
+    assert find_unsure(few | {"method": {"cross_validated": worse}}) == Unsure(0.66, 0.49, 0.75, 90)
+    assert find_unsure({"accuracy": None, "ci": None}) is None  # nothing was measured
