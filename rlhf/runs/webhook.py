@@ -2,7 +2,8 @@
 """The home's webhook: an address that gets a small JSON document when a run ends. The supervisor sends it.
 
 Only the command line sets the address, since it says where this machine sends requests. The address may hold a token,
-so pages, logs and errors show its host only. Redirects are refused.
+so pages, logs and errors show its host only. A server may echo the address, so no words of its answer are kept either.
+Redirects are refused.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def send_due(store: Store, pauses: Sequence[float] = PAUSES) -> None:
         except NotJson:
             pass  # many servers answer with a word
         except RequestFailed as failure:
-            problem = f"{webhook.host} {failure}".replace(webhook.url, webhook.host)
+            problem = f"{webhook.host} {failure.outcome}"
             LOG.warning(f"the end of {run.public} was not sent to the webhook: {problem}")
         store.webhook_deliveries.record(id, problem)
 
