@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from data.records import Prompt
 from data.store import Store
@@ -74,14 +73,10 @@ class EndpointAnswers:
 
 def wait_for_answer(future: Future[Reply], check_stopped: Callable[[], None]) -> Reply:
     """Return the endpoint's reply. Raises NoAnswer if it holds none, BadInput if the request failed."""
-    while True:
+    check_stopped()
+    while not wait([future], INTERVAL).done:
         check_stopped()
-        try:
-            reply = future.result(INTERVAL)
-        except NotYet:
-            if future.done():
-                raise
-            continue
-        if reply.missing:
-            raise NoAnswer(CAUSES[reply.missing])
-        return reply
+    reply = future.result()
+    if reply.missing:
+        raise NoAnswer(CAUSES[reply.missing])
+    return reply

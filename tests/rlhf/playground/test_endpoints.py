@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
@@ -13,9 +14,12 @@ from data import Store
 from data.errors import BadInput
 from reward import RewardModel
 from rlhf.pages.playground.choices import mark_models, offer_models, read_address
+from rlhf.playground import endpoint_answers
+from rlhf.playground.endpoint_answers import wait_for_answer
 from rlhf.playground.exchange import Question, Reply
 from rlhf.playground.storing import send_pair
 from rlhf.playground.worker import Answering
+from rlhf.sampling.endpoint_reply import Reply as Answer
 from rlhf.sampling.listed_endpoints import FILE, add_endpoints, read_endpoints
 from tests.support.endpoint_server import EndpointServer, running_endpoint
 from tests.support.tiny_home import make_judged_home
@@ -95,6 +99,26 @@ def test_a_stopped_question_does_not_wait_for_its_endpoint_and_never_shows_a_lat
     release.set()
     answering._endpoint_answers._pool.shutdown(wait=True)
     assert [message["state"] for message in sent] == ["writing", "stopped"]
+
+
+class LateFuture(Future):
+    """A future whose first wait ends just before the reply arrives."""
+
+    def result(self, timeout: float | None = None) -> Answer:
+        if timeout is not None:
+            self.arrive()
+            raise TimeoutError
+        return super().result()
+
+    def arrive(self) -> None:
+        self.set_result(Answer("hello", True, "stop", ""))
+
+
+def test_a_reply_that_arrives_at_the_end_of_a_wait_is_no_failure(monkeypatch):
+    monkeypatch.setattr(endpoint_answers, "INTERVAL", 0.0)
+    future = LateFuture()
+    looks = iter([bool, future.arrive])
+    assert wait_for_answer(future, lambda: next(looks)()).text == "hello"
 
 
 def test_an_endpoint_receives_its_own_key_alone(store, server, monkeypatch):
