@@ -59,8 +59,8 @@ class Answering:
     def __init__(self, store: Store, send: Send) -> None:
         self.store, self._send = store, send
         self.stopped: set[int] = set()
-        placement = PlacementSettings.model_validate(read_placement(store.home))
-        self._bases, self._endpoint_answers = Bases(placement), EndpointAnswers(store, placement)
+        self._bases = Bases(PlacementSettings.model_validate(read_placement(store.home)))
+        self._endpoint_answers = EndpointAnswers(store, self._bases)
         self._lock = threading.RLock()
         self._samplers: dict[str, AnswerSampler] = {}
         self._scorers: dict[tuple[str, int], Scorer] = {}

@@ -12,7 +12,7 @@ import pytest
 
 from data import Store
 from data.errors import BadInput
-from reward import RewardModel
+from reward import Base, RewardModel
 from rlhf.pages.playground.choices import mark_models, offer_models, read_address
 from rlhf.playground import endpoint_answers
 from rlhf.playground.endpoint_answers import wait_for_answer
@@ -70,6 +70,16 @@ def test_an_endpoint_answers_beside_a_policy_and_is_scored_by_the_same_reward_mo
     assert replies["big"].scores == {"r1": pytest.approx(expected, rel=1e-4)}
     (request,) = server.requests
     assert (request["model"], request["messages"], request["max_tokens"]) == ("org/model", list(TURNS), 6)
+
+
+def test_a_policy_and_the_reward_of_an_endpoint_share_one_base(judged, server, monkeypatch):
+    loaded, load = [], Base.load
+    monkeypatch.setattr(Base, "load", lambda source, **options: loaded.append(source) or load(source, **options))
+    server.reply = lambda body: (200, chat("hello"))
+    add_endpoints(judged.home, [f"big=m@{server.url}"])
+    replies = answers(judged, Question(TURNS, ("big", "p1"), ("r1",), max_new_tokens=2))
+    assert {reply.state for reply in replies.values()} == {"done"}
+    assert loaded == [judged.policies.get("p1").base]
 
 
 def test_a_failure_of_an_endpoint_is_its_own_and_names_the_cause(judged, server):
