@@ -18,6 +18,8 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from data.errors import BadInput, StoreTrouble, show_controls
 from data.logs import LOG, limit_repeats
 from data.records import Run
@@ -199,21 +201,25 @@ def _disk_full_message(store: Store, run: Run) -> str:
     return f"the disk is full; rows stored before are safe. Free some space, then {next_step}"
 
 
-def beat(store: Store, run_id: int, meter: Meter) -> None:
-    """Record that the run is alive, and what its processes use."""
+def beat(store: Store, run_id: int, meter: Meter | None) -> Meter:
+    """Record that the run is alive, and what its processes use. Return the meter; without one, start to measure."""
     store.runs.heartbeat(run_id)
+    if meter is None:
+        return Meter(os.getppid() if UNDER_LAUNCHER else None)
     store.metrics.record_usage(run_id, meter.read())
+    return meter
 
 
 def _send_heartbeats(store: Store, run_id: int) -> None:
-    pause, meter = threading.Event(), Meter(os.getppid() if UNDER_LAUNCHER else None)
-    while not pause.wait(HEARTBEAT_SECONDS):
+    pause, meter = threading.Event(), None
+    while True:
         try:
-            beat(store, run_id, meter)
-        except StoreTrouble:
-            continue
+            meter = beat(store, run_id, meter)
+        except (StoreTrouble, psutil.Error):
+            pass
         except Exception:  # the thread must live as long as the run
             LOG.exception("a heartbeat of the run failed")
+        pause.wait(HEARTBEAT_SECONDS)
 
 
 if __name__ == "__main__":
