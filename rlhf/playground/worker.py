@@ -66,8 +66,16 @@ class Answering:
         self._scorers: dict[tuple[str, int], Scorer] = {}
 
     def answer(self, number: int, question: Question) -> None:
-        """Request the endpoints' answers, and answer by each policy in turn meanwhile. A failure stays its own."""
-        listed = read_endpoints(self.store.home)
+        """Request the endpoints' answers, and answer by each policy in turn meanwhile. A failure stays its own.
+
+        A damaged list of endpoints fails every reply: nobody knows which names are endpoints.
+        """
+        try:
+            listed = read_endpoints(self.store.home)
+        except BadInput as problem:
+            for name in question.policies:
+                self._progress(number, name).send(state="failed", **_explain(problem))
+            return
         requested = {
             name: self._request(number, question, listed[name], name) for name in question.policies if name in listed
         }

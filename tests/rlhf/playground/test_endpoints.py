@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 
+import gradio as gr
 import pytest
 
 from data import Store
 from data.errors import BadInput
 from reward import Base, RewardModel
 from rlhf.pages.playground.choices import mark_models, offer_models, read_address
+from rlhf.pages.playground.page import PlaygroundPage
 from rlhf.playground import endpoint_answers
 from rlhf.playground.endpoint_answers import wait_for_answer
 from rlhf.playground.exchange import Question, Reply
@@ -91,6 +93,17 @@ def test_a_failure_of_an_endpoint_is_its_own_and_names_the_cause(judged, server)
     assert "PREFERENCE_LOOP_ENDPOINT_KEY_BIG" in replies["big"].problem
     server.reply = lambda body: (200, chat("<think>So much to", "length"))
     assert answers(judged, Question(TURNS, ("big",)))["big"].cause == "thinking"
+
+
+@pytest.mark.parametrize("kept", ["{", "[]", '{"big": 5}'])
+def test_a_damaged_list_fails_the_replies_with_the_remedy_and_stands_on_the_page(store, kept):
+    (store.home / FILE).write_text(kept)
+    replies = answers(store, Question(TURNS, ("big", "p1")))
+    assert {reply.state for reply in replies.values()} == {"failed"}
+    with gr.Blocks():
+        page = PlaygroundPage(store, gr.Button().click)
+    shown = page.refresh("", "", "", "", "")[page.status]
+    assert "endpoints.json in the home is damaged. Repair this JSON file" in shown
 
 
 def test_a_stopped_question_does_not_wait_for_its_endpoint_and_never_shows_a_late_answer(judged, server):
