@@ -165,6 +165,16 @@ def test_a_wrong_entry_is_refused_and_none_is_added(store, wrong):
     assert not (store.home / FILE).exists()
 
 
+def test_two_names_that_differ_in_case_would_share_a_key_and_are_refused(store):
+    add_endpoints(store.home, ["big=m@http://127.0.0.1:1"])
+    for given in (["Big=m@http://127.0.0.1:2"], ["a=m@http://127.0.0.1:1", "A=m@http://127.0.0.1:2"]):
+        with pytest.raises(BadInput, match="differ in case alone"):
+            add_endpoints(store.home, given)
+    assert list(read_endpoints(store.home)) == ["big"]
+    add_endpoints(store.home, ["big=", "Big=m@http://127.0.0.1:2"])
+    assert list(read_endpoints(store.home)) == ["Big"]
+
+
 def test_a_pair_with_an_endpoint_s_answer_knows_its_model_and_its_address(store):
     store.policies.add(name="base", kind="base", base="b")
     add_endpoints(store.home, ["big=org/model@http://127.0.0.1:1/v1"])
