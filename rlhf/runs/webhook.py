@@ -2,7 +2,7 @@
 """The home's webhook: an address that gets a small JSON document when a run ends. The supervisor sends it.
 
 Only the command line sets the address, since it says where this machine sends requests. The address may hold a token,
-so pages, logs and errors show its host only. A server may echo the address, so no words of its answer are kept either.
+so pages, logs and errors show its host only. A server may echo the address, so nothing stores its answer.
 Redirects are refused.
 """
 
