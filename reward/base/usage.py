@@ -10,6 +10,9 @@ from typing import Any
 
 import psutil
 
+MeterError = psutil.Error
+"""The system refuses to tell, or the process has ended."""
+
 
 class Meter:
     """Measures a process and its descendants; this process by default."""
@@ -34,7 +37,7 @@ class Meter:
         """Return the seconds of CPU and the resident bytes of all processes."""
         worked, resident = 0.0, 0
         for process in [self._root, *self._children()]:
-            with suppress(psutil.Error):  # it has ended, or the system refuses to tell
+            with suppress(MeterError):
                 times = process.cpu_times()
                 worked += times.user + times.system
                 resident += process.memory_info().rss
@@ -43,7 +46,7 @@ class Meter:
     def _children(self) -> list[psutil.Process]:
         try:
             return self._root.children(recursive=True)
-        except psutil.Error:
+        except MeterError:
             return []
 
 

@@ -18,8 +18,6 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from data.errors import BadInput, StoreTrouble, show_controls
 from data.logs import LOG, limit_repeats
 from data.records import Run
@@ -30,7 +28,7 @@ from data.store import Store
 from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory, peak_mb
 from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halved
-from reward.base.usage import Meter
+from reward.base.usage import Meter, MeterError
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint
@@ -215,7 +213,7 @@ def _send_heartbeats(store: Store, run_id: int) -> None:
     while True:
         try:
             meter = beat(store, run_id, meter)
-        except (StoreTrouble, psutil.Error):
+        except (StoreTrouble, MeterError):
             pass
         except Exception:  # the thread must live as long as the run
             LOG.exception("a heartbeat of the run failed")
