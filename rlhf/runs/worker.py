@@ -210,14 +210,13 @@ def beat(store: Store, run_id: int, meter: Meter | None) -> Meter:
 
 def _send_heartbeats(store: Store, run_id: int) -> None:
     pause, meter = threading.Event(), None
-    while True:
+    while not pause.wait(HEARTBEAT_SECONDS):  # the run has just written its start
         try:
             meter = beat(store, run_id, meter)
         except (StoreTrouble, MeterError):
-            pass
+            continue
         except Exception:  # the thread must live as long as the run
             LOG.exception("a heartbeat of the run failed")
-        pause.wait(HEARTBEAT_SECONDS)
 
 
 if __name__ == "__main__":
