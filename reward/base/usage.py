@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import psutil
+
+MeterError = psutil.Error
+"""The system refuses to tell, or the process has ended."""
 
 
 class Meter:
@@ -32,14 +36,18 @@ class Meter:
     def _read(self) -> tuple[float, int]:
         """Return the seconds of CPU and the resident bytes of all processes."""
         worked, resident = 0.0, 0
-        for process in [self._root, *self._root.children(recursive=True)]:
-            try:
+        for process in [self._root, *self._children()]:
+            with suppress(MeterError):
                 times = process.cpu_times()
                 worked += times.user + times.system
                 resident += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
         return worked, resident
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return self._root.children(recursive=True)
+        except MeterError:
+            return []
 
 
 def gpu_memory() -> dict[str, float]:

@@ -27,8 +27,8 @@ from reward.report.option_names import FIELDS
 
 PAGES = {"train reward": "reward", "train": "runs", "sample": "runs", "runs": "runs"}
 IMPORT = re.compile(r": preference-loop import\b[^.;,]*")
-COMMAND = re.compile(r"preference-loop (train reward|train|sample|runs)\b(?! --endpoint)[^.;,]*")
-"""Commands in a remedy that a page replaces. Sampling from an endpoint has no page."""
+COMMAND = re.compile(r"preference-loop (train reward|train|sample|runs)\b(?! --endpoint| webhook)[^.;,]*")
+"""Commands in a remedy that a page replaces. Endpoints and the webhook have no page."""
 COLUMNS = ("comparisons", "group", "number", "prompts", "accuracy", "low", "high")
 """The columns of the table of groups."""
 FEATURES = {"longer": "length", "list": "list", "left": "side"}

@@ -21,7 +21,14 @@ MESSAGE_BYTES, MESSAGE_LENGTH = 4000, 200
 
 
 class RequestFailed(Exception):
-    """A server refuses or cannot be reached. The text follows the server's name: "answered 401: no such key"."""
+    """A server refuses or cannot be reached. The text follows the server's name: "answered 401: no such key".
+
+    `outcome` is the part that holds nothing of the server's words: "answered 401".
+    """
+
+    def __init__(self, outcome: str, detail: str = "") -> None:
+        super().__init__(f"{outcome}: {detail}" if detail else outcome)
+        self.outcome = outcome
 
 
 class NotJson(RequestFailed):
@@ -46,21 +53,21 @@ def post_json(
     headers = {b"content-type": b"application/json", b"accept": b"application/json"}
     if key:
         headers[b"Authorization"] = f"Bearer {key}".encode()
-    content, problem = json.dumps(body).encode(), ""
+    content, problem = json.dumps(body).encode(), RequestFailed("")
     for pause in (0.0, *pauses):
         time.sleep(pause)
         try:
             response = _client().post(url, content=content, headers=headers, timeout=timeout)
             if response.is_success:
                 return response.json()
-            problem = f"answered {response.status_code}: {_message(response, key)}"
+            problem = RequestFailed(f"answered {response.status_code}", _message(response, key))
             if response.status_code not in BUSY:
                 break
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            problem = f"could not be reached: {error or type(error).__name__}"
+            problem = RequestFailed("could not be reached", str(error) or type(error).__name__)
         except ValueError:
             raise NotJson("did not answer with JSON") from None
-    raise RequestFailed(problem)
+    raise problem
 
 
 @cache
@@ -79,5 +86,5 @@ def _message(response: httpx.Response, key: str) -> str:
         text = error["message"] if isinstance(error, dict) else str(error)
     except (ValueError, KeyError, TypeError):
         text = text or response.reason_phrase
-    text = " ".join(str(text).split())[:MESSAGE_LENGTH]
-    return text.replace(key, "***") if key else text
+    text = " ".join(str(text).split())
+    return (text.replace(key, "***") if key else text)[:MESSAGE_LENGTH]  # a cut key would no longer be found

@@ -8,10 +8,18 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from labeling.texts.pages import bad_input
+
 
 def read_specs(file: Path) -> dict[str, str]:
-    """Return the specifications by name; none if the file does not exist."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    """Return the specifications by name; none if the file does not exist. Raises BadInput for a damaged file."""
+    try:
+        specs = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (OSError, ValueError):
+        specs = None
+    if not isinstance(specs, dict) or not all(isinstance(spec, str) for spec in specs.values()):
+        raise bad_input("home_file.bad_list", file=file.name)
+    return specs
 
 
 def update_specs(file: Path, changed: Mapping[str, str]) -> None:

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from data.ids import RUN, public_id
 from data.intervals import share_interval
 from data.records import Evaluation, Policy
 from data.store import Store
@@ -31,7 +28,7 @@ class PolicyRow:
     """A policy's figures against the common opponent.
 
     Rates are shares, KL is in nats, length in tokens; None means unknown. `kl_bound`: the KL is a formula's bound,
-    not measured. `reward`: the mean score by `reward_model` in the same evaluation. `partial` names why the judge is
+    not measured. `reward`: the mean score by the reward model of the same evaluation. `partial` names why the judge is
     not independent of the policy. `seconds` and `peak_mb` belong to the run that made the policy.
     """
 
@@ -49,17 +46,14 @@ class PolicyRow:
     kl: float | None = None
     kl_bound: bool = False
     reward: float | None = None
-    reward_model: str | None = None
     gold: float | None = None
     length: float | None = None
     distinct_2: float | None = None
     seconds: float | None = None
     peak_mb: float | None = None
-    judge: str | None = None
     partial: str | None = None
     prompts: int | None = None
     seed: int | None = None
-    run: str | None = None
 
     @property
     def measured_on(self) -> tuple[int | None, int | None]:
@@ -129,22 +123,10 @@ def _with_evaluation(row: PolicyRow, evaluation: Evaluation) -> PolicyRow:
         kl=report.get("kl"),
         kl_bound=bool(report.get("kl_bound")),
         reward=report.get("reward_end"),
-        reward_model=report.get("reward_model"),
         gold=report.get("gold_end"),
         length=report.get("length_end"),
         distinct_2=report.get("distinct_2_end"),
-        judge=evaluation.judge,
         partial=report.get("judge_partial"),
         prompts=report.get("prompts"),
         seed=report.get("seed"),
-        run=public_id(RUN, evaluation.run_id) if evaluation.run_id else None,
     )
-
-
-def as_csv(rows: Sequence[PolicyRow]) -> str:
-    """Return the rows as CSV with every column."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(PolicyRow)])
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    return text.getvalue()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from labeling.texts.pages import format_percent, format_share, text
 from reward.report.addresses import link_ids
 from reward.report.svg_chart import Chart, round_ticks, share_ticks
 from rlhf.common.estimate import format_duration
-from rlhf.evaluation.arena import PolicyRow, as_csv, policy_rows
+from rlhf.evaluation.arena import PolicyRow, policy_rows
 from rlhf.evaluation.elo import EloRating, elo_ratings
 from rlhf.pages.markup import empty, esc
 from rlhf.pages.next_step import LABEL_PAGE
@@ -65,7 +64,7 @@ def view_arena(store: Store, against: str, judge: str) -> ArenaView:
     met = head_to_head(store, "person")
     compared = policy_rows(store, opponent, judge, met)
     ranks = rank_rows(met, opponent)
-    notes = draw_notes(compared, opponent) + draw_download(compared, opponent, judge)
+    notes = draw_notes(compared, opponent)
     plot, note = draw_plot(compared, opponent), draw_ranking_note(bool(ranks), opponent)
     return ArenaView([row(line) for line in compared], notes, plot, ranks, note)
 
@@ -141,14 +140,6 @@ def draw_plot(compared: Sequence[PolicyRow], against: Policy) -> str:
     title, intervals = text("arena.plot_title", policy=against.public), text("arena.intervals")
     caption = f"<figcaption><b>{link_ids(title)}</b><span class=soft>{esc(intervals)}</span></figcaption>"
     return f"<div class=plots><figure>{caption}{chart.svg(text('arena.plot_spoken'))}{key}</figure></div>"
-
-
-def draw_download(compared: Sequence[PolicyRow], against: Policy, judge: str) -> str:
-    """Return a link that saves every column as CSV."""
-    data = base64.b64encode(as_csv(list(compared)).encode()).decode()
-    name = f"arena-{against.public}-{judge}.csv"
-    link = f"<a download='{esc(name)}' href='data:text/csv;base64,{data}'>{esc(text('arena.download'))}</a>"
-    return f"<p>{link}</p>"
 
 
 def draw_ranking_note(known: bool, against: Policy) -> str:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from data.records import Prompt
 from data.store import Store
 from reward.model import RewardModel
-from reward.placement_settings import PlacementSettings
 from reward.protocol import RewardFunction
+from rlhf.models.policy_loading import Bases
 from rlhf.models.reward_sources import load_source, reward_record
 from rlhf.playground.exchange import Question
 from rlhf.sampling.endpoint_reply import CALLED, EMPTY, FILTERED, THINKING, Reply
@@ -32,10 +31,10 @@ class NoAnswer(Exception):
 
 
 class EndpointAnswers:
-    """The requests to the endpoints of a home, and the rewards that read texts."""
+    """The requests to the endpoints of a home, and the rewards that read texts, on the process's bases."""
 
-    def __init__(self, store: Store, placement: PlacementSettings) -> None:
-        self.store, self._settings = store, placement
+    def __init__(self, store: Store, bases: Bases) -> None:
+        self.store, self._bases = store, bases
         self._pool = ThreadPoolExecutor(thread_name_prefix="endpoint")
         self._rewards: dict[str, RewardFunction] = {}
 
@@ -67,21 +66,15 @@ class EndpointAnswers:
         record = reward_record(self.store, reward)
         if record is None:
             return load_source(self.store.home, reward)
-        from reward.base.placement import Placement  # with torch
-
-        return RewardModel.load(self.store.home / record.adapter, placement=Placement.choose(self._settings)).score
+        return RewardModel.load(self.store.home / record.adapter, self._bases.of(record)).score
 
 
 def wait_for_answer(future: Future[Reply], check_stopped: Callable[[], None]) -> Reply:
     """Return the endpoint's reply. Raises NoAnswer if it holds none, BadInput if the request failed."""
-    while True:
+    check_stopped()
+    while not wait([future], INTERVAL).done:
         check_stopped()
-        try:
-            reply = future.result(INTERVAL)
-        except NotYet:
-            if future.done():
-                raise
-            continue
-        if reply.missing:
-            raise NoAnswer(CAUSES[reply.missing])
-        return reply
+    reply = future.result()
+    if reply.missing:
+        raise NoAnswer(CAUSES[reply.missing])
+    return reply

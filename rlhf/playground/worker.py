@@ -59,15 +59,23 @@ class Answering:
     def __init__(self, store: Store, send: Send) -> None:
         self.store, self._send = store, send
         self.stopped: set[int] = set()
-        placement = PlacementSettings.model_validate(read_placement(store.home))
-        self._bases, self._endpoint_answers = Bases(placement), EndpointAnswers(store, placement)
+        self._bases = Bases(PlacementSettings.model_validate(read_placement(store.home)))
+        self._endpoint_answers = EndpointAnswers(store, self._bases)
         self._lock = threading.RLock()
         self._samplers: dict[str, AnswerSampler] = {}
         self._scorers: dict[tuple[str, int], Scorer] = {}
 
     def answer(self, number: int, question: Question) -> None:
-        """Request the endpoints' answers, and answer by each policy in turn meanwhile. A failure stays its own."""
-        listed = read_endpoints(self.store.home)
+        """Request the endpoints' answers, and answer by each policy in turn meanwhile. A failure stays its own.
+
+        A damaged list of endpoints fails every reply: nobody knows which names are endpoints.
+        """
+        try:
+            listed = read_endpoints(self.store.home)
+        except BadInput as problem:
+            for name in question.policies:
+                self._progress(number, name).send(state="failed", **_explain(problem))
+            return
         requested = {
             name: self._request(number, question, listed[name], name) for name in question.policies if name in listed
         }

@@ -2,7 +2,8 @@
 """The home's webhook: an address that gets a small JSON document when a run ends. The supervisor sends it.
 
 Only the command line sets the address, since it says where this machine sends requests. The address may hold a token,
-so pages, logs and errors show its host only. Redirects are refused.
+so pages, logs and errors show its host only. A server may echo the address, so nothing stores its answer.
+Redirects are refused.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -21,6 +23,7 @@ from data.errors import BadInput
 from data.logs import LOG
 from data.records import Run
 from data.store import Store
+from labeling.texts.pages import bad_input
 from rlhf.common.http_json import NotJson, RequestFailed, post_json
 
 FILE = "webhook.json"
@@ -46,9 +49,17 @@ class Webhook(NamedTuple):
 
 
 def read_webhook(home: Path) -> Webhook | None:
-    """Return the home's webhook, or None."""
+    """Return the home's webhook, or None. Raises BadInput for a damaged file."""
     file = home / FILE
-    return Webhook(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        webhook = Webhook(**json.loads(file.read_text(encoding="utf-8")))
+        check_url(webhook.url)
+        datetime.fromisoformat(webhook.since)
+    except (OSError, ValueError, TypeError, AttributeError, BadInput):
+        raise bad_input("home_file.bad_webhook", file=FILE) from None
+    return webhook
 
 
 def write_webhook(home: Path, url: str) -> Webhook | None:
@@ -115,7 +126,7 @@ def send_due(store: Store, pauses: Sequence[float] = PAUSES) -> None:
         except NotJson:
             pass  # many servers answer with a word
         except RequestFailed as failure:
-            problem = f"{webhook.host} {failure}".replace(webhook.url, webhook.host)
+            problem = f"{webhook.host} {failure.outcome}"
             LOG.warning(f"the end of {run.public} was not sent to the webhook: {problem}")
         store.webhook_deliveries.record(id, problem)
 

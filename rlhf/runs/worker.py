@@ -28,7 +28,7 @@ from data.store import Store
 from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory, peak_mb
 from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halved
-from reward.base.usage import Meter
+from reward.base.usage import Meter, MeterError
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint
@@ -199,18 +199,21 @@ def _disk_full_message(store: Store, run: Run) -> str:
     return f"the disk is full; rows stored before are safe. Free some space, then {next_step}"
 
 
-def beat(store: Store, run_id: int, meter: Meter) -> None:
-    """Record that the run is alive, and what its processes use."""
+def beat(store: Store, run_id: int, meter: Meter | None) -> Meter:
+    """Record that the run is alive, and what its processes use. Return the meter; without one, start to measure."""
     store.runs.heartbeat(run_id)
+    if meter is None:
+        return Meter(os.getppid() if UNDER_LAUNCHER else None)
     store.metrics.record_usage(run_id, meter.read())
+    return meter
 
 
 def _send_heartbeats(store: Store, run_id: int) -> None:
-    pause, meter = threading.Event(), Meter(os.getppid() if UNDER_LAUNCHER else None)
-    while not pause.wait(HEARTBEAT_SECONDS):
+    pause, meter = threading.Event(), None
+    while not pause.wait(HEARTBEAT_SECONDS):  # the run has just written its start
         try:
-            beat(store, run_id, meter)
-        except StoreTrouble:
+            meter = beat(store, run_id, meter)
+        except (StoreTrouble, MeterError):
             continue
         except Exception:  # the thread must live as long as the run
             LOG.exception("a heartbeat of the run failed")

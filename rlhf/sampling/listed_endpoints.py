@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,12 +31,22 @@ def add_endpoints(home: Path, given: Sequence[str]) -> None:
     Raises BadInput and adds none if one is wrong.
     """
     if given:
-        update_specs(home / FILE, dict(_entry(text) for text in given))
+        added = dict(_entry(text) for text in given)
+        _refuse_shared_keys({**read_specs(home / FILE), **added})
+        update_specs(home / FILE, added)
 
 
 def read_endpoints(home: Path) -> dict[str, OpenAIEndpoint]:
     """Return the home's endpoints by name, each with its key if there is one."""
     return {name: _endpoint(name, spec) for name, spec in read_specs(home / FILE).items()}
+
+
+def _refuse_shared_keys(specs: Mapping[str, str]) -> None:
+    """Raise BadInput for two names that differ in case alone: one variable would hold the keys of both."""
+    names: dict[str, str] = {}
+    for name in (name for name, spec in specs.items() if spec):
+        if (other := names.setdefault(name.upper(), name)) != name:
+            raise bad_input("endpoints.same_key", field="endpoint", name=name, other=other)
 
 
 def _entry(text: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -128,8 +129,12 @@ class PlaygroundPage:
         self.save.click(self.save_prompt, [self.prompt, self.system, self.turns, self.source], self.kept, **QUIET)
 
     def refresh(self, address: str, number: str, drawn: str, offered: str, addressed: str) -> Updates:
-        """Draw the answers as far as they are written, and offer models that are new."""
-        updates: Updates = {**self._draw(number, drawn), **self._offer(address, offered, addressed)}
+        """Draw the answers as far as they are written, and offer models that are new. Show which list is damaged."""
+        updates = self._draw(number, drawn)
+        try:
+            updates |= self._offer(address, offered, addressed)
+        except BadInput as problem:
+            updates[self.status] = message_html(problem)
         return updates or unchanged()
 
     def ask_question(self, given: Mapping[Block, Any]) -> Updates:
@@ -205,7 +210,8 @@ class PlaygroundPage:
         if mark == drawn:
             return {}
         names = {policy.public: policy.name for policy in self.store.policies.all()}
-        names |= {name: endpoint.model for name, endpoint in read_endpoints(self.store.home).items()}
+        with suppress(BadInput):  # the replies say so
+            names |= {name: endpoint.model for name, endpoint in read_endpoints(self.store.home).items()}
         updates: Updates = {
             self.drawn: mark,
             self.answers: draw_replies(self.playground.question(read_number(number)), replies, names),

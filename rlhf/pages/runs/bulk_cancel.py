@@ -10,6 +10,7 @@ from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.store import Store
 from labeling.texts.pages import text
+from labeling.texts.reader import reader_language
 from rlhf.runs import supervisor
 
 
@@ -29,12 +30,12 @@ def cancel_runs(store: Store, names: Sequence[str]) -> Cancellation:
         try:
             numbers[parse_id(name, RUN)] = name
         except BadInput as problem:
-            outcome.refused[name] = problem.error
+            outcome.refused[name] = _reason(problem)
     for number in sorted(numbers, reverse=True):
         try:
             run = store.runs.request_cancel(number)
         except BadInput as problem:
-            outcome.refused[numbers[number]] = _reason(store, number) or problem.error
+            outcome.refused[numbers[number]] = _reason(problem)
         else:
             (outcome.removed if run.over else outcome.stopping).append(run.public)
     if outcome.stopping:
@@ -53,7 +54,8 @@ def describe_cancellation(outcome: Cancellation) -> str:
     return " ".join(parts + ([text("runs.bulk_refused", runs=refused)] if refused else []))
 
 
-def _reason(store: Store, number: int) -> str:
-    """Return the state of a run that has ended, in the reader's language; empty if there is no such run."""
-    run = next((run for run in store.runs.all() if run.id == number), None)
-    return text(f"runs.state_{run.state}") if run else ""
+def _reason(problem: BadInput) -> str:
+    """Return the state of a run that has ended, or another reason, in the reader's language."""
+    if problem.key == "error.run_over":
+        return text(f"runs.state_{problem.values['state']}")
+    return problem.in_language(reader_language()).error

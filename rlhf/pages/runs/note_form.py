@@ -8,10 +8,11 @@ from zlib import crc32
 import gradio as gr
 
 from data.errors import BadInput
+from data.records import Note
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from labeling.texts.pages import text
+from labeling.texts.pages import bad_input, text
 from reward.page import QUIET, Updates
 from reward.report.view import message_html
 from rlhf.pages.components import hidden, html
@@ -39,31 +40,29 @@ class NoteForm:
                 )
                 self.save = gr.Button(text("notes.save"), scale=0, elem_id=f"{page}-note-save")
             self.status = html(f"{page}-note-status")
-        self.shown, self.seen = hidden(), hidden()
+        self.seen = hidden()
         self.values = [self.name, self.tags, self.text, self.archived, self.baseline]
 
     def wire(self) -> None:
         """Keep the fields on a click, then read the page again."""
-        kept = self.save.click(self.keep, [self.shown, *self.values], [self.status], **QUIET)
+        kept = self.save.click(self.keep, [self.seen, *self.values], [self.status, self.seen], **QUIET)
         kept.then(None, None, None, js=f"() => document.querySelector('#look-{self.page}').click()", **QUIET)
 
     def outputs(self) -> list[gr.blocks.Block]:
         """Return what `show` changes."""
-        return [self.fold, self.shown, self.seen, self.status, *self.values]
+        return [self.fold, self.seen, self.status, *self.values]
 
     def show(self, thing: str, seen: str) -> Updates:
-        """Fill the fields with a thing's note, unless they hold it: a person may be editing them."""
+        """Fill the fields with a thing's note, unless they are of this thing: a person may be editing them."""
         if not thing:
             return {self.fold: gr.Accordion(visible=False), self.seen: ""}
-        note = self.store.notes.get(*find_noted(self.store, thing))
-        mark = f"{thing} {crc32(repr(note).encode())}"
-        if mark == seen:
+        if thing == seen.split(" ")[0]:
             return {}
-        updates: Updates = {self.status: ""} if seen.split(" ")[0] != thing else {}
-        return updates | {
+        note = self.store.notes.get(*find_noted(self.store, thing))
+        return {
             self.fold: gr.Accordion(visible=True),
-            self.shown: thing,
-            self.seen: mark,
+            self.status: "",
+            self.seen: _mark(thing, note),
             self.name: note.name,
             self.tags: ", ".join(note.tags),
             self.text: note.text,
@@ -71,18 +70,19 @@ class NoteForm:
             self.baseline: note.baseline,
         }
 
-    def keep(self, thing: str, name: str, tags: str, note: str, archived: bool, baseline: bool) -> str:
-        """Keep the fields as the note of the thing that they show."""
+    def keep(self, seen: str, name: str, tags: str, note: str, archived: bool, baseline: bool) -> tuple[str, str]:
+        """Keep the fields as the note of the thing that they show, unless it changed since; return the mark."""
+        thing, by = seen.split(" ")[0], audit_name(current_account())
         words = {"name": name or "", "tags": split_tags(tags or ""), "text": note or ""}
         try:
-            change_note(
-                self.store,
-                thing,
-                by=audit_name(current_account()),
-                **words,
-                archived=bool(archived),
-                baseline=bool(baseline),
-            )
+            with self.store.transaction():
+                if _mark(thing, self.store.notes.get(*find_noted(self.store, thing))) != seen:
+                    raise bad_input("notes.changed", thing=thing)
+                kept = change_note(self.store, thing, by=by, **words, archived=bool(archived), baseline=bool(baseline))
         except BadInput as problem:
-            return message_html(problem)
-        return message_html(text("notes.kept", thing=thing), thing)
+            return message_html(problem), seen
+        return message_html(text("notes.kept", thing=thing), thing), _mark(thing, kept)
+
+
+def _mark(thing: str, note: Note) -> str:
+    return f"{thing} {crc32(repr(note).encode())}"

@@ -21,6 +21,7 @@ from labeling.api.route import researcher_only
 from labeling.http.requests import detect_language
 from labeling.texts.pages import text
 from labeling.texts.reader import writing_in
+from reward.report.view import message_html
 from rlhf.kinds import kind_title
 from rlhf.runs.webhook import read_webhook
 
@@ -64,6 +65,9 @@ def notices_html(store: Store) -> str:
     """Return the button that `notices.js` wires, with the texts of its states, and a line on the webhook."""
     texts = " ".join(f'data-{state}="{escape(text(f"notices.{state}"), quote=True)}"' for state in STATES)
     button = f"<button type=button class='press quiet' id=notify {texts}>{escape(text('notices.off'))}</button>"
-    webhook = read_webhook(store.home)
+    try:
+        webhook = read_webhook(store.home)
+    except BadInput as problem:
+        return f"<p id=notices>{button}</p>{message_html(problem)}"
     line = f"<span class=soft>{escape(text('notices.webhook', host=webhook.host))}</span>" if webhook else ""
     return f"<p id=notices>{button} {line}</p>"

@@ -80,8 +80,8 @@ class RunsPage:
             "runs", [look, self.log.words.input, *self.list.events], self.refresh, state, [*self.list.shown, *one]
         )
         self.note.wire()
-        on_address("runs", self.cancel.click, self.cancel_run, [self.chosen], acted)
-        on_address("runs", self.resume.click, self.resume_run, [self.chosen], acted)
+        on_address("runs", self.cancel.click, self.cancel_run, [self.chosen, self.note.seen], acted)
+        on_address("runs", self.resume.click, self.resume_run, [self.chosen, self.note.seen], acted)
         self.chosen.change(None, self.chosen, None, js=choose_address("runs"), **QUIET)
         self.charted.change(None, self.charted, None, js="(charted) => showCharts(charted)", **QUIET)
         settings = [field for form in self.forms.values() for field in form.fields.values()]
@@ -154,24 +154,24 @@ class RunsPage:
             self.samples: run_view.draw_samples(self.store, run),
         }
 
-    def cancel_run(self, chosen: str) -> Updates:
+    def cancel_run(self, chosen: str, noted: str = "") -> Updates:
         """Ask the run to save and stop."""
         run = self._required(chosen)
         try:
             cancelled = self.store.runs.request_cancel(run.id)
         except BadInput as problem:
-            return {self.status: message_html(problem), **self.draw(chosen)}
+            return {self.status: message_html(problem), **self.draw(chosen, noted=noted)}
         supervisor.ensure(self.store.home)
         line = text("runs.unqueued" if cancelled.over else "runs.stopping", run=run.public)
-        return {self.status: message_html(line, run.public), **self.draw(chosen)}
+        return {self.status: message_html(line, run.public), **self.draw(chosen, noted=noted)}
 
-    def resume_run(self, chosen: str) -> Updates:
+    def resume_run(self, chosen: str, noted: str = "") -> Updates:
         """Queue a run that continues from this one's checkpoint."""
         old = self._required(chosen)
         try:
             run = launch.resume(self.store, old.id, by=current_account().name)
         except BadInput as problem:
-            return {self.status: message_html(problem), **self.draw(chosen)}
+            return {self.status: message_html(problem), **self.draw(chosen, noted=noted)}
         line = message_html(text("runs.resumed", run=run.public, old=old.public), run.public, old.public)
         return {self.status: line, self.chosen: run.public}
 

@@ -47,13 +47,16 @@ class RunList:
         self.events = [words.input, self.kind.input, state.input, self.tag.input, archived.input]
 
     def draw(self, runs: Sequence[Run], notes: Mapping[int, Note], seen: str, wanted: Filter) -> Updates:
-        """Return the rows that the filter shows and the runs to cancel, if a run, a note or the filter changed."""
-        memory = {run.id: memory_cell(run, self._used(run)) for run in runs}
+        """Return the rows that the filter shows and the runs to cancel, if a run, a note or the filter changed.
+
+        A running run shows its memory of this moment. Memory alone draws nothing: new rows reset the reader's search.
+        """
         notices = notices_html(self.store)
-        mark = str(crc32(repr((marks_of(runs), notes, wanted, memory, notices)).encode()))
+        mark = str(crc32(repr((marks_of(runs), notes, wanted, notices)).encode()))
         if mark == seen:
             return {}
         shown = filter_runs(runs, notes, wanted)
+        memory = {run.id: memory_cell(run, self._used(run)) for run in shown}
         kinds = sorted({run.kind for run in runs} | {wanted.kind} - {""})
         tags = sorted({tag for note in notes.values() for tag in note.tags} | {wanted.tag} - {""})
         return {

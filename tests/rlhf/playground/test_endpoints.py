@@ -6,16 +6,22 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
+import gradio as gr
 import pytest
 
 from data import Store
 from data.errors import BadInput
-from reward import RewardModel
+from reward import Base, RewardModel
 from rlhf.pages.playground.choices import mark_models, offer_models, read_address
+from rlhf.pages.playground.page import PlaygroundPage
+from rlhf.playground import endpoint_answers
+from rlhf.playground.endpoint_answers import wait_for_answer
 from rlhf.playground.exchange import Question, Reply
 from rlhf.playground.storing import send_pair
 from rlhf.playground.worker import Answering
+from rlhf.sampling.endpoint_reply import Reply as Answer
 from rlhf.sampling.listed_endpoints import FILE, add_endpoints, read_endpoints
 from tests.support.endpoint_server import EndpointServer, running_endpoint
 from tests.support.tiny_home import make_judged_home
@@ -68,6 +74,16 @@ def test_an_endpoint_answers_beside_a_policy_and_is_scored_by_the_same_reward_mo
     assert (request["model"], request["messages"], request["max_tokens"]) == ("org/model", list(TURNS), 6)
 
 
+def test_a_policy_and_the_reward_of_an_endpoint_share_one_base(judged, server, monkeypatch):
+    loaded, load = [], Base.load
+    monkeypatch.setattr(Base, "load", lambda source, **options: loaded.append(source) or load(source, **options))
+    server.reply = lambda body: (200, chat("hello"))
+    add_endpoints(judged.home, [f"big=m@{server.url}"])
+    replies = answers(judged, Question(TURNS, ("big", "p1"), ("r1",), max_new_tokens=2))
+    assert {reply.state for reply in replies.values()} == {"done"}
+    assert loaded == [judged.policies.get("p1").base]
+
+
 def test_a_failure_of_an_endpoint_is_its_own_and_names_the_cause(judged, server):
     server.reply = lambda body: (401, {"error": {"message": "no such key"}})
     add_endpoints(judged.home, [f"big=m@{server.url}"])
@@ -77,6 +93,17 @@ def test_a_failure_of_an_endpoint_is_its_own_and_names_the_cause(judged, server)
     assert "PREFERENCE_LOOP_ENDPOINT_KEY_BIG" in replies["big"].problem
     server.reply = lambda body: (200, chat("<think>So much to", "length"))
     assert answers(judged, Question(TURNS, ("big",)))["big"].cause == "thinking"
+
+
+@pytest.mark.parametrize("kept", ["{", "[]", '{"big": 5}'])
+def test_a_damaged_list_fails_the_replies_with_the_remedy_and_stands_on_the_page(store, kept):
+    (store.home / FILE).write_text(kept)
+    replies = answers(store, Question(TURNS, ("big", "p1")))
+    assert {reply.state for reply in replies.values()} == {"failed"}
+    with gr.Blocks():
+        page = PlaygroundPage(store, gr.Button().click)
+    shown = page.refresh("", "", "", "", "")[page.status]
+    assert "endpoints.json in the home is damaged. Repair this JSON file" in shown
 
 
 def test_a_stopped_question_does_not_wait_for_its_endpoint_and_never_shows_a_late_answer(judged, server):
@@ -95,6 +122,26 @@ def test_a_stopped_question_does_not_wait_for_its_endpoint_and_never_shows_a_lat
     release.set()
     answering._endpoint_answers._pool.shutdown(wait=True)
     assert [message["state"] for message in sent] == ["writing", "stopped"]
+
+
+class LateFuture(Future):
+    """A future whose first wait ends just before the reply arrives."""
+
+    def result(self, timeout: float | None = None) -> Answer:
+        if timeout is not None:
+            self.arrive()
+            raise TimeoutError
+        return super().result()
+
+    def arrive(self) -> None:
+        self.set_result(Answer("hello", True, "stop", ""))
+
+
+def test_a_reply_that_arrives_at_the_end_of_a_wait_is_no_failure(monkeypatch):
+    monkeypatch.setattr(endpoint_answers, "INTERVAL", 0.0)
+    future = LateFuture()
+    looks = iter([bool, future.arrive])
+    assert wait_for_answer(future, lambda: next(looks)()).text == "hello"
 
 
 def test_an_endpoint_receives_its_own_key_alone(store, server, monkeypatch):
@@ -116,6 +163,16 @@ def test_a_wrong_entry_is_refused_and_none_is_added(store, wrong):
     with pytest.raises(BadInput):
         add_endpoints(store.home, ["good=m@http://127.0.0.1:1", wrong])
     assert not (store.home / FILE).exists()
+
+
+def test_two_names_that_differ_in_case_would_share_a_key_and_are_refused(store):
+    add_endpoints(store.home, ["big=m@http://127.0.0.1:1"])
+    for given in (["Big=m@http://127.0.0.1:2"], ["a=m@http://127.0.0.1:1", "A=m@http://127.0.0.1:2"]):
+        with pytest.raises(BadInput, match="differ in case alone"):
+            add_endpoints(store.home, given)
+    assert list(read_endpoints(store.home)) == ["big"]
+    add_endpoints(store.home, ["big=", "Big=m@http://127.0.0.1:2"])
+    assert list(read_endpoints(store.home)) == ["Big"]
 
 
 def test_a_pair_with_an_endpoint_s_answer_knows_its_model_and_its_address(store):

@@ -13,6 +13,7 @@ import pytest
 
 from data.tables.process_identity import identify_process
 from reward.base.usage import Meter, gpu_memory
+from rlhf.runs import worker as run_worker
 from rlhf.runs.worker import beat
 
 BURN = "import sys, time\nheld = bytearray(64 * 2**20)\nprint(1, flush=True)\nwhile True: pass"
@@ -69,6 +70,39 @@ def test_a_gpu_counts_from_its_first_use_on(monkeypatch):
 def test_torch_that_is_absent_or_still_loads_has_no_gpu(monkeypatch, torch):
     monkeypatch.setitem(sys.modules, "torch", torch)
     assert gpu_memory() == {}
+
+
+def test_a_process_that_the_system_hides_counts_nothing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    meter = Meter()
+
+    def refuse(*args, **options):
+        raise psutil.AccessDenied
+
+    for name in ("children", "cpu_times"):
+        monkeypatch.setattr(psutil.Process, name, refuse)
+    used = meter.read()
+    assert (used["cpu_percent"], used["memory_mb"]) == (0, 0)
+
+
+def test_heartbeats_go_on_after_a_meter_that_cannot_start(store, monkeypatch):
+    run = store.runs.start(store.runs.enqueue("ppo", {}, "rae").id, *identify_process())
+    meters, beats = iter([psutil.NoSuchProcess(1), OSError()]), []
+
+    def start(pid):
+        raise next(meters)
+
+    def heartbeat(run_id):
+        beats.append(run_id)
+        if len(beats) == 3:
+            sys.exit()  # ends the loop
+
+    monkeypatch.setattr(run_worker, "Meter", start)
+    monkeypatch.setattr(run_worker, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(store.runs, "heartbeat", heartbeat)
+    with pytest.raises(SystemExit):
+        run_worker._send_heartbeats(store, run.id)
+    assert beats == [run.id] * 3
 
 
 def test_a_heartbeat_records_what_the_run_uses(store, monkeypatch):

@@ -73,7 +73,7 @@ def test_each_end_after_the_address_was_set_is_sent_once(store, server):
 
 def test_a_busy_server_is_asked_again_and_one_that_refuses_is_recorded_without_the_address(store, server, capsys):
     write_webhook(store.home, f"{server.url}?token=t0ken")
-    answers = iter([(503, {}), (200, {}), (403, {"error": f"no {server.url}?token=t0ken"})])
+    answers = iter([(503, {}), (200, {}), (403, {"error": "no such path: /v1?token=t0ken"})])
     server.reply = lambda body: next(answers)
     for _ in range(2):
         end_run(store)
@@ -81,9 +81,7 @@ def test_a_busy_server_is_asked_again_and_one_that_refuses_is_recorded_without_t
     assert [sent["run"] for sent in server.requests] == ["run1", "run1", "run2"]
     assert store.webhook_deliveries.problem(1) is None
     problem = store.webhook_deliveries.problem(2)
-    assert problem.startswith("127.0.0.1:")
-    assert "answered 403" in problem
-    assert "t0ken" not in problem
+    assert problem == f"127.0.0.1:{server.http.server_port} answered 403"
     assert main(["runs", "show", "run2", "--json", "--home", str(store.home)]) == 0
     assert json.loads(capsys.readouterr().out)["runs"][0]["webhook_problem"] == problem
 

@@ -91,6 +91,7 @@ def test_a_busy_endpoint_gets_the_request_again(server: EndpointServer) -> None:
     ("status", "document", "said"),
     [
         (401, {"error": {"message": f"no such key {SECRET}"}}, "answered 401: no such key ***"),
+        (401, {"error": "x" * 198 + SECRET}, f"answered 401: {'x' * 198}**"),
         (404, b"nothing here", "404: nothing here"),
         (200, b"<html>", "did not answer with JSON"),
         (200, {"hello": 1}, 'answered with an unknown document: {"hello": 1}'),

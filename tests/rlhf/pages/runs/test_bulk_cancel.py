@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from data.tables.process_identity import identify_process
+from labeling.texts.pages import text
+from labeling.texts.reader import writing_in
 from rlhf.pages.runs.bulk_cancel import Cancellation, cancel_runs, describe_cancellation
 from rlhf.runs import supervisor
 
@@ -35,6 +39,15 @@ def test_each_run_is_cancelled_as_its_state_allows(store, watched):
         "Removed from the queue: run4, run3. Stopping after a checkpoint: run2."
         " Not cancelled: p1 ('p1' is not the id of a run), run9 (there is no run9), run1 (done)."
     )
+
+
+def test_reasons_are_in_the_reader_s_language(store, watched):
+    store.runs.enqueue("ppo", {}, "rae")
+    store.runs.request_cancel(1)
+    with writing_in("ko"):
+        refused = cancel_runs(store, ["run1", "run9", "p1"]).refused
+        assert refused["run1"] == text("runs.state_cancelled")
+    assert all(re.search("[가-힣]", why) for why in refused.values())
 
 
 def test_queued_runs_alone_need_no_supervisor(store, watched):

@@ -29,13 +29,13 @@ def test_the_lines_change_with_the_words_and_with_the_log(store, run):
     assert tail[log.lines].index("loss 2") < tail[log.lines].index("loss 1 &lt;b&gt;")
     assert log.draw(run, "", tail[log.seen]) == {}
     found = log.draw(run, " loss ", tail[log.seen])
-    assert "2 lines contain loss; the newest 2 with their line numbers:" in found[log.lines]
+    assert "Lines that contain loss: 2. Shown with their numbers, newest first: 2." in found[log.lines]
     assert "saved" not in found[log.lines]
     assert "href='runs/run1/log' download" in found[log.lines]
-    assert "0 lines contain nothing" in log.draw(run, "nothing", "")[log.lines]
+    assert "Lines that contain nothing: 0." in log.draw(run, "nothing", "")[log.lines]
     with (store.home / "runs" / "1" / "log.txt").open("a") as file:
         file.write("loss 3\n")
-    assert "3 lines contain loss" in log.draw(run, "loss", found[log.seen])[log.lines]
+    assert "Lines that contain loss: 3." in log.draw(run, "loss", found[log.seen])[log.lines]
 
 
 def test_a_run_without_a_log_has_no_search_and_no_link(store):

@@ -21,10 +21,10 @@ def page(store):
         return RunsPage(store, gr.Button().click)
 
 
-def keep(page, store, *values):
-    """Save the form as a researcher."""
+def keep(page, store, run, *values):
+    """Save the form of a run as a researcher; return the line."""
     with acting_as(store.accounts.by_name("rae") or store.accounts.add("rae", "researcher")):
-        return page.note.keep(*values)
+        return page.note.keep(page.refresh(run, "", "")[page.note.seen], *values)[0]
 
 
 def test_what_the_form_keeps_stands_in_the_table_the_head_and_the_charts(page, store):
@@ -44,16 +44,35 @@ def test_what_the_form_keeps_stands_in_the_table_the_head_and_the_charts(page, s
     assert store.audit.all()[0]["actor"] == "account 1"
 
 
-def test_the_form_is_filled_for_another_run_and_after_a_change_only(page, store):
+def test_the_form_is_filled_for_another_run_only(page, store):
     first = page.refresh("run1", "", "")
-    assert (first[page.note.shown], first[page.note.name]) == ("run1", "")
+    assert first[page.note.name] == ""
     seen, listed, noted = first[page.seen], first[page.list.seen], first[page.note.seen]
     log = first[page.log.seen], ""
     assert page.refresh("run1", seen, listed, noted, *log) == gr.skip()  # somebody may be typing
     change_note(store, "run1", by="rae", name="new", tags=("a", "b"))
     changed = page.refresh("run1", seen, listed, noted, *log)
-    assert (changed[page.note.name], changed[page.note.tags]) == ("new", "a, b")
-    assert page.refresh("run2", seen, listed, changed[page.note.seen])[page.note.name] == ""
+    assert page.note.name not in changed  # it is in the head and the table, and the form keeps what was typed
+    assert page.refresh("run2", seen, listed, noted)[page.note.name] == ""
+    store.runs.request_cancel(1)
+    assert page.note.name not in page.cancel_run("run1", noted)  # it says that the run has ended
+    again = page.refresh("run1", seen, listed, "run2 0")
+    assert (again[page.note.name], again[page.note.tags]) == ("new", "a, b")
+
+
+def test_a_note_that_changed_since_it_was_shown_is_not_overwritten(page, store):
+    store.accounts.add("rae", "researcher")
+    seen = page.refresh("run1", "", "")[page.note.seen]
+    change_note(store, "run1", by="kim", text="mine")
+    with acting_as(store.accounts.by_name("rae")):
+        line, same = page.note.keep(seen, "", "", "yours", False, False)
+        assert "somebody changed the note of " in line
+        assert (store.notes.get("run", 1).text, same) == ("mine", seen)
+        seen = page.refresh("run1", "", "")[page.note.seen]
+        for words in ("ours", "ours too"):
+            line, seen = page.note.keep(seen, "", "", words, False, False)
+            assert "Saved" in line
+    assert store.notes.get("run", 1).text == "ours too"
 
 
 def test_a_form_that_cannot_be_kept_says_why(page, store):
@@ -76,7 +95,7 @@ def test_a_policy_is_named_on_its_page(store):
     with gr.Blocks():
         page = PoliciesPage(store, gr.Button().click)
     first = page.refresh("", "", "", "")
-    assert first[page.note.shown] == "p1"
+    assert first[page.note.seen].startswith("p1 ")
     change_note(store, "p1", by="rae", name="the good one", tags=("keep",))
     changed = page.refresh("", first[page.seen], first[page.shown], "", first[page.note.seen])
     assert "the good one</b> <span class=soft>keep · " in changed[page.tree]

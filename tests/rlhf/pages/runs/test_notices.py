@@ -47,6 +47,20 @@ def test_only_researchers_ask(store, role, query, status):
     assert client.get(f"/train/runs/ended{query}").status_code == status
 
 
+@pytest.mark.parametrize(
+    "kept", ["{", "[]", "{}", '{"url": "ftp://t0ken", "since": ""}', '{"url": 5, "since": "2026-01-01"}']
+)
+def test_a_damaged_webhook_is_one_line_of_the_page_with_the_remedy(store, kept):
+    (store.home / "webhook.json").write_text(kept)
+    drawn = notices_html(store)
+    assert "webhook.json in the home is damaged" in drawn
+    assert "preference-loop runs webhook URL" in drawn
+    assert "id=notify" in drawn
+    assert "t0ken" not in drawn
+    with writing_in("ko"):
+        assert "손상" in notices_html(store)
+
+
 def test_the_page_names_the_host_of_the_webhook_and_the_end_that_it_did_not_get(store):
     assert "webhook" not in notices_html(store)
     write_webhook(store.home, "https://hooks.example.org/secret")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gradio as gr
 
 from data.tables.process_identity import identify_process
-from rlhf.pages.runs.listing import Filter
+from rlhf.pages.runs.listing import COLUMNS, Filter
 from rlhf.pages.runs.run_list import RunList
 from rlhf.pages.runs.usage import memory_cell, usage_facts
 
@@ -27,13 +27,16 @@ def test_facts_and_cell_are_of_the_state(store):
     assert (usage_facts(done, USED), memory_cell(done, USED)) == ({}, "2.0 GB")
 
 
-def test_the_table_is_drawn_again_when_the_memory_moved_by_a_tenth_of_a_gigabyte(store):
+def test_the_table_is_drawn_again_when_a_run_ends_and_not_when_its_memory_moves(store):
     run = store.runs.start(store.runs.enqueue("ppo", {}, "rae").id, *identify_process())
     with gr.Blocks():
         runs = RunList(store)
-    marks = []
-    for megabytes in (1024.0, 1030.0, 1200.0):
-        store.metrics.record_usage(run.id, USED | {"memory_mb": megabytes})
-        drawn = runs.draw(store.runs.all(), {}, marks[-1] if marks else "", Filter())
-        marks.append(drawn.get(runs.seen, marks[-1] if marks else ""))
-    assert (marks[0] == marks[1], marks[1] == marks[2]) == (True, False)
+    store.metrics.record_usage(run.id, USED)
+    first = runs.draw(store.runs.all(), {}, "", Filter())
+    place = COLUMNS.index("memory")
+    assert first[runs.table]["data"][0][place] == "1.5 GB"
+    store.metrics.record_usage(run.id, USED | {"memory_mb": 4096.0})
+    assert runs.draw(store.runs.all(), {}, first[runs.seen], Filter()) == {}
+    store.runs.finish(run.id, "done", report={"peak_mb": 6144.0})
+    ended = runs.draw(store.runs.all(), {}, first[runs.seen], Filter())
+    assert ended[runs.table]["data"][0][place] == "6.0 GB"
