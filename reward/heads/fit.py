@@ -25,16 +25,24 @@ STEPS = 200
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """N comparisons: features (N, F) of both answers, labels (N,) of the first (0.5 is a tie), and weights (N,)."""
+    """N comparisons: features (N, F) of the first answer less those of the second, labels of the first, and weights.
 
-    first: Tensor
-    second: Tensor
+    A label is 0, 1 or, for a tie, 0.5. `scale` (F,) is the deviation of each feature over the answers.
+    """
+
+    differences: Tensor
+    scale: Tensor
     labels: Tensor
     weights: Tensor
 
+    @classmethod
+    def of(cls, first: Tensor, second: Tensor, labels: Tensor, weights: Tensor) -> Comparisons:
+        """Return comparisons of answers with these features (N, F)."""
+        return cls(first - second, feature_scale(torch.cat([first, second])), labels, weights)
+
     def take(self, rows: Sequence[int] | Tensor) -> Comparisons:
         """Return these rows."""
-        return Comparisons(self.first[rows], self.second[rows], self.labels[rows], self.weights[rows])
+        return Comparisons(self.differences[rows], self.scale, self.labels[rows], self.weights[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,7 @@ def fit_heads(data: Comparisons, prompts: Sequence[int], members: int = 1, seed:
 
     A single head has the prior mean 0.
     """
-    scale = torch.cat([data.first, data.second]).double().std(dim=0, correction=0) + 1e-6
-    differences = (data.first.double() - data.second.double()) / scale
+    differences = data.differences.double() / data.scale
     margins = {penalty: _held_out_margins(differences, data, prompts, penalty) for penalty in PENALTIES}
     losses = {penalty: comparison_loss(margins[penalty], data.labels, data.weights) for penalty in PENALTIES}
     penalty = min(reversed(PENALTIES), key=losses.__getitem__)
@@ -65,7 +72,12 @@ def fit_heads(data: Comparisons, prompts: Sequence[int], members: int = 1, seed:
         generator = torch.Generator().manual_seed(seed)
         priors = torch.randn(members, differences.shape[1], generator=generator, dtype=torch.float64) / penalty**0.5
     heads = minimise(differences, data.labels, data.weights, penalty, priors)
-    return FittedHeads((heads / scale).float(), penalty, losses[penalty], margins[penalty])
+    return FittedHeads((heads / data.scale).float(), penalty, losses[penalty], margins[penalty])
+
+
+def feature_scale(features: Tensor) -> Tensor:
+    """Return the deviation (F,) of features (M, F), a little above 0."""
+    return features.std(dim=0, correction=0).double() + 1e-6
 
 
 def minimise(differences: Tensor, labels: Tensor, weights: Tensor, penalty: float, priors: Tensor) -> Tensor:

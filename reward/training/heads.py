@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 
+from data.errors import BadInput
 from reward.about import HEADS, describe_base
 from reward.base.frozen_base import Base
+from reward.base.machine import free_host_bytes
 from reward.heads.features import answer_features
-from reward.heads.fit import Comparisons, FittedHeads, fit_heads
+from reward.heads.fit import Comparisons, FittedHeads, feature_scale, fit_heads
 from reward.member import Member
 from reward.model import RewardModel
 from reward.report.documents import LearningCurve
@@ -20,11 +22,18 @@ from reward.report.learning_curve import Point, curve_report, nested_subsets
 from reward.report.scored import ordered, share_by_prompt
 from reward.training.rows import EncodedComparison
 
+BYTES = 28
+"""Memory per comparison and feature: both answers' and their difference in float32, that in float64, and a gradient."""
+
 
 def read_comparisons(
     base: Base, rows: Sequence[EncodedComparison], seen: Callable[[int], None] = lambda _: None
 ) -> Comparisons:
-    """Return the rows as features, labels and weights (mean 1). `seen` gets the number of answers read so far."""
+    """Return the rows as features, labels and weights (mean 1). `seen` gets the number of answers read so far.
+
+    Raises BadInput if the features do not fit the memory.
+    """
+    _check_memory(base, len(rows))
     answers: dict[str, tuple[list[int], list[int]]] = {}
     for comparison in rows:
         answers[comparison.row.a_id] = comparison.prompt, comparison.a
@@ -33,12 +42,20 @@ def read_comparisons(
     features = answer_features(base, prompts, ids, seen)
     places = {id: number for number, id in enumerate(answers)}
     weights = torch.tensor([comparison.row.weight for comparison in rows])
+    first, second = ([places[getattr(comparison.row, id)] for comparison in rows] for id in ("a_id", "b_id"))
     return Comparisons(
-        features[[places[comparison.row.a_id] for comparison in rows]],
-        features[[places[comparison.row.b_id] for comparison in rows]],
+        features[first] - features[second],
+        feature_scale(features),
         torch.tensor([comparison.row.label for comparison in rows]),
         weights / weights.mean(),
     )
+
+
+def _check_memory(base: Base, comparisons: int) -> None:
+    need, free = BYTES * comparisons * 3 * base.hidden_size, free_host_bytes()
+    if need > free:
+        sizes = f"{need / 1e9:,.1f} GB for {comparisons:,} comparisons, and {free / 1e9:,.1f} are free"
+        raise BadInput(f"method=heads needs about {sizes}", "Take method=lora.", field="method")
 
 
 def cross_validated(data: Comparisons, fitted: FittedHeads, prompts: Sequence[int]) -> dict[str, Any]:
@@ -56,11 +73,10 @@ def heads_curve(
     """Return the learning curve of heads as JSON, refitted on nested subsets and measured on test comparisons."""
     decided = [comparison for comparison in test if comparison.row.label != 0.5]
     held_out = read_comparisons(base, decided)
-    differences = held_out.first - held_out.second
     points = []
     for rows in [*nested_subsets(prompts), list(range(len(prompts)))]:
         head = fit_heads(data.take(rows), [prompts[row] for row in rows]).heads[0]
-        margins = (differences @ head).numpy()
+        margins = (held_out.differences @ head).numpy()
         points.append(Point(len(rows), ordered(margins, 0 * margins, held_out.labels.numpy())))
     return curve_report(points, [comparison.row.prompt_id for comparison in decided], ceiling)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,12 +21,12 @@ def comparisons(count: int, seed: int = 0, noise: float = 1.0, width: int = 6) -
     rng = np.random.default_rng(seed)
     first, second = (torch.tensor(rng.normal(size=(count, width)), dtype=torch.float32) for _ in range(2))
     perceived = 3 * (first - second)[:, 0].numpy() + noise * rng.logistic(size=count)
-    return Comparisons(first, second, torch.tensor(perceived > 0).float(), torch.ones(count))
+    return Comparisons.of(first, second, torch.tensor(perceived > 0).float(), torch.ones(count))
 
 
 def test_a_head_is_the_penalised_logistic_regression_of_scikit_learn():
     data = comparisons(80)
-    differences = (data.first - data.second).double()
+    differences = data.differences.double()
     theirs = LogisticRegression(C=1 / 30, fit_intercept=False, tol=1e-10, max_iter=1000)
     theirs.fit(differences.numpy(), data.labels.numpy().astype(int))
     ours = minimise(differences, data.labels, data.weights, 30.0, NO_PRIOR)
@@ -52,7 +53,7 @@ def test_the_loss_of_scores_that_say_nothing_is_ln_2_and_that_of_odds_of_three_i
 
 def test_random_labels_choose_the_largest_penalty_and_clean_ones_a_small_one():
     clean = comparisons(200, noise=0.0)
-    coin = Comparisons(clean.first, clean.second, torch.tensor([0.0, 1.0]).repeat(100), clean.weights)
+    coin = replace(clean, labels=torch.tensor([0.0, 1.0]).repeat(100))
     assert fit_heads(clean, list(range(200))).penalty == min(PENALTIES)
     assert fit_heads(coin, list(range(200))).penalty == max(PENALTIES)
 
@@ -60,7 +61,7 @@ def test_random_labels_choose_the_largest_penalty_and_clean_ones_a_small_one():
 def test_a_head_learns_from_thirty_labels_what_decides():
     fitted = fit_heads(comparisons(30), list(range(30)))
     unseen = comparisons(500, seed=1, noise=0.0)
-    right = ((unseen.first - unseen.second) @ fitted.heads[0] > 0) == (unseen.labels > 0.5)
+    right = (unseen.differences @ fitted.heads[0] > 0) == (unseen.labels > 0.5)
     assert right.float().mean() > 0.8
     assert 0 < fitted.held_out_loss < math.log(2)
 
@@ -70,7 +71,7 @@ def test_comparisons_of_one_prompt_never_judge_each_other():
     once = comparisons(40, width=40)
     coin = torch.tensor(np.random.default_rng(3).integers(0, 2, 40)).float()
     prompts = [prompt for prompt in range(40) for _ in range(4)]
-    copies = Comparisons(once.first, once.second, coin, once.weights).take(prompts)
+    copies = replace(once, labels=coin).take(prompts)
     assert fit_heads(copies, prompts).held_out_loss > math.log(2) - 0.01
     assert fit_heads(copies, list(range(160))).held_out_loss < math.log(2) - 0.1
 
@@ -78,11 +79,10 @@ def test_comparisons_of_one_prompt_never_judge_each_other():
 def test_members_agree_where_there_are_labels_and_differ_elsewhere():
     """The labels are about answers that vary in the first three features only; unseen ones vary in the others too."""
     known = comparisons(300)
-    known.first[:, 3:] = known.second[:, 3:] = 0.0
-    known.first[0, 3:] = 1.0  # a deviation above 0, so that the features are scaled alike
+    known.differences[:, 3:] = 0.0
     fitted = fit_heads(known, list(range(300)), members=20, seed=5)
     unseen = comparisons(300, seed=9)
-    spread = [torch.sigmoid((data.first - data.second) @ fitted.heads.T).var(dim=1).mean() for data in (known, unseen)]
+    spread = [torch.sigmoid(data.differences @ fitted.heads.T).var(dim=1).mean() for data in (known, unseen)]
     assert spread[0] < spread[1] / 2
     assert torch.equal(fitted.heads, fit_heads(known, list(range(300)), members=20, seed=5).heads)
     assert not torch.equal(fitted.heads, fit_heads(known, list(range(300)), members=20, seed=6).heads)

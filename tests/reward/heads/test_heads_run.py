@@ -138,6 +138,12 @@ def test_a_setting_that_only_lora_has_chooses_lora_and_is_refused_for_heads(labe
         choice(labeled, monkeypatch, RewardSettings(rank=4, epochs=2, method="heads"), few=100)
 
 
+def test_heads_that_do_not_fit_the_memory_are_refused_with_both_sizes(labeled, monkeypatch):
+    monkeypatch.setattr("reward.training.heads.free_host_bytes", lambda: 1000)
+    with pytest.raises(BadInput, match=r"method=heads needs about 0.0 GB for \d+ comparisons, and 0.0 are free"):
+        run(context_of(labeled, RewardSettings()), RewardSettings())
+
+
 def test_a_cancelled_reading_of_answers_ends_the_run(labeled, monkeypatch):
     context = context_of(labeled, RewardSettings())
     monkeypatch.setattr(context, "cancelled", lambda: True)
