@@ -158,12 +158,13 @@ def newest_policy(store: Store) -> str:
 
 
 def draw_models(home: Path, policy: str) -> str:
-    """Return the command that exports a model, since the server itself loads none; empty without a policy."""
+    """Return a link to the page that exports policies, and the command that writes folders; empty without a policy."""
     if policy == NO_POLICY:
         return ""
     words = ["preference-loop", "export", policy, "--what", "policy", "--id", policy, "--home", str(home.absolute())]
     merge, reward = "<code>--merge</code>", "<code>--what reward-model --id r1</code>"
-    lead, about = esc(text("export.model_lead")), text("export.model_about", merge=merge, reward=reward)
+    policies = f"<a href='#policies'>{esc(text('policies.title'))}</a>"
+    lead, about = text("export.model_lead", policies=policies), text("export.model_about", merge=merge, reward=reward)
     return f"<p class=soft>{lead} <code>{esc(shlex.join(words))}</code><br>{about}</p>"
 
 
