@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from reward.report.option_names import name_fields
 from rlhf.pages.markup import answer_html, empty, esc, scrolling
 
 DETECT = "auto"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Names of the answers to a prompt."""
 RowKind = Literal["instructions", "prompts"]
 ROW_KINDS: tuple[RowKind, ...] = ("instructions", "prompts")
 """Kinds of rows that the page lists."""
@@ -149,11 +152,35 @@ def _shown_row(row: Mapping[str, Any]) -> str:
 
 
 def _row_texts(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values of a row as texts, by name."""
-    values = {
-        name: value["text"] if isinstance(value, dict) and "text" in value else value for name, value in row.items()
-    }
-    return {name: str(value) for name, value in values.items()}
+    """Return the values of a row as people write them, by name. Values that are missing are left out."""
+    texts: dict[str, str] = {}
+    for name, value in row.items():
+        if name == "answers":
+            named = zip(LETTERS, value, strict=False)
+            texts |= {text("data.answer", letter=letter): answer for letter, (answer, _) in named}
+        elif name == "votes":
+            texts[text("data.votes")] = "\n".join(map(_vote_text, value))
+        elif value not in (None, "", [], {}, ()):
+            texts[name] = _value_text(value)
+    return texts
+
+
+def _vote_text(vote: Mapping[str, Any]) -> str:
+    """Return the winner of a vote, its margin, and the labeler's name in the file."""
+    winner = text("data.tie") if vote["winner"] is None else text("data.winner", letter=LETTERS[vote["winner"]])
+    return " · ".join(filter(None, [winner, f"{text('data.margin')} {vote['margin']}", vote["labeler"]]))
+
+
+def _value_text(value: object) -> str:
+    """Return a text as it is, an answer's text, a conversation turn by turn, a list line by line, else JSON."""
+    if isinstance(value, Mapping):
+        if "text" in value:
+            return str(value["text"])
+        if {"role", "content"} <= value.keys():
+            return f"{value['role']}: {value['content']}"
+    if isinstance(value, (list, tuple)) and any(isinstance(part, (Mapping, str)) for part in value):
+        return "\n".join(map(_value_text, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _count_table(label: str, rows: Sequence[Mapping[str, Any]]) -> str:
