@@ -46,6 +46,7 @@ PLAIN_CHAT_TEMPLATE = PLAIN_TEMPLATE.replace("{prompt}", "{{ messages[0]['conten
     "{% if messages | length > 1 %}{{ messages[1]['content'] + eos_token }}{% endif %}"
 )
 CARD = "README.md"
+HEADS_NOTE = "transformers has no class for heads on hidden states; load the folder by reward.RewardModel.load"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -92,10 +93,8 @@ def export_reward_model(
     adapter = store.home / record.adapter
     model = RewardModel.load(adapter, record.base, Placement())  # raises for another base than that of its training
     base, about = model.base, model.about
-    if about.method == HEADS:
-        return _export_heads(store, model, adapter, out, record, merge=merge, force=force)
-    if len(model.members) > 1:
-        return _export_ensemble(store, model, adapter, out, record, merge=merge, force=force)
+    if about.method == HEADS or len(model.members) > 1:
+        return _export_unmerged(store, model, adapter, out, record, merge=merge, force=force)
     role = model.members[0].role
     assert role is not None, "a reward model of the home is an adapter"
     base.drop_adapter(role)
@@ -150,40 +149,30 @@ def _note(base: Base) -> str:
     return f"transformers has no sequence classifier for {family}; load the folder by reward.RewardModel.load"
 
 
-def _export_ensemble(
-    store: Store, model: RewardModel, adapter: Path, out: Path, record: RewardRecord, *, merge: bool, force: bool
+def _export_unmerged(
+    store: Store, model: RewardModel, folder: Path, out: Path, record: RewardRecord, *, merge: bool, force: bool
 ) -> dict:
-    count = len(model.members)
+    """Write a reward model that cannot be merged: an ensemble of adapters, or heads on the bare base."""
+    heads, count = model.about.method == HEADS, len(model.members)
+    if merge and heads:
+        error = f"{record.public} has heads on the bare base and no adapter to merge"
+        raise BadInput(error, "Export it without --merge.", field="merge")
     if merge:
         error = f"{record.public} has {count} members, which cannot be merged into one model"
         raise BadInput(error, "Export it without --merge: each member becomes an adapter.", field="merge")
     with atomic_folder(out, force=force) as part:
         base = export_base(record.base, part)
         _save_tokenizer(model.base.tokenizer, part, model.base.template_options)
-        write_about(part, replace(read_about(adapter), base=base.reference))
-        for number in range(count):
-            source, target = member_folder(adapter, number), member_folder(part, number)
+        write_about(part, replace(read_about(folder), base=base.reference))
+        if heads:
+            shutil.copyfile(folder / HEADS_FILE, part / HEADS_FILE)
+        for number in range(0 if heads else count):
+            source, target = member_folder(folder, number), member_folder(part, number)
             target.mkdir()
             _copy_adapter(source, target, "../base" if base.reference == PACKED else base.reference, "SEQ_CLS")
             write_about(target, replace(read_about(source), base=base.reference))
         (part / CARD).write_text(write_card(store, Export(record, base, whole=False)), encoding="utf-8")
-    return _export_document(out, record.public, _note(model.base), base.note)
-
-
-def _export_heads(
-    store: Store, model: RewardModel, folder: Path, out: Path, record: RewardRecord, *, merge: bool, force: bool
-) -> dict:
-    if merge:
-        error = f"{record.public} has heads on the bare base and no adapter to merge"
-        raise BadInput(error, "Export it without --merge.", field="merge")
-    with atomic_folder(out, force=force) as part:
-        base = export_base(record.base, part)
-        _save_tokenizer(model.base.tokenizer, part, model.base.template_options)
-        write_about(part, replace(model.about, base=base.reference))
-        shutil.copyfile(folder / HEADS_FILE, part / HEADS_FILE)
-        (part / CARD).write_text(write_card(store, Export(record, base, whole=False)), encoding="utf-8")
-    note = "transformers has no class for heads on hidden states; load the folder by reward.RewardModel.load"
-    return _export_document(out, record.public, note, base.note)
+    return _export_document(out, record.public, HEADS_NOTE if heads else _note(model.base), base.note)
 
 
 def _copy_adapter(adapter: Path, out: Path, base: str, task: str) -> None:
