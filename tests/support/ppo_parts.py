@@ -25,6 +25,19 @@ from tests.support.tiny_model import make_tiny_model
 
 PROMPTS = [{"prompt": f"Name {number} animals{'.' * (number % 5)}"} for number in range(16)]
 PLAIN = {"standardize_reward": False, "missing_eos_penalty": 0.0}  # the reward as it is
+RULE = {
+    "rollout_batch_size": 128,
+    "per_device_train_batch_size": 64,
+    "num_ppo_epochs": 4,
+    "max_new_tokens": 2,
+    "learning_rate": 1e-2,
+    "missing_eos_penalty": 0.0,
+    "kl_target": None,
+    "kl_coef": 0.0,
+    "kl_budget": 1e3,
+    "eval_updates": 4,
+}
+"""Options with which a random model learns a rule in eight updates."""
 LETTERS = set("abcdefghijklmnopqrstuvwxyz ")
 
 

@@ -10,7 +10,7 @@ from data.errors import BadInput
 from rlhf.ppo import arithmetic
 from rlhf.ppo.rollout import choose_prompt_rows
 from rlhf.ppo.settings import PPOSettings
-from tests.support.ppo_parts import PROMPTS, begun, ppo_config, ppo_trainer, rollouts
+from tests.support.ppo_parts import PROMPTS, RULE, begun, ppo_config, ppo_trainer, rollouts
 
 NAN = float("nan")
 
@@ -57,16 +57,7 @@ def test_without_a_critic_no_value_is_computed_trained_or_logged(base, tmp_path)
 
 def test_groups_learn_a_rule(base, tmp_path):
     """The reward is the share of small letters and blanks: about a quarter in a random model's answers."""
-    options = {
-        "rollout_batch_size": 128,
-        "per_device_train_batch_size": 64,
-        "num_ppo_epochs": 4,
-        "max_new_tokens": 2,
-        "learning_rate": 1e-2,
-        "estimator": "group",
-    }
-    options |= {"missing_eos_penalty": 0.0, "kl_target": None, "kl_coef": 0.0, "kl_budget": 1e3, "eval_updates": 4}
-    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=8, **options), held_out=PROMPTS * 4)
+    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=8, estimator="group", **RULE), held_out=PROMPTS * 4)
     trainer.train()
     assert trainer.best.reward > 0.3  # standard deviations of the start's answers
     assert rollouts(trainer)[-1]["reward"] > rollouts(trainer)[0]["reward"] + 0.5

@@ -9,6 +9,7 @@ import torch
 from rlhf.ppo.reward_shaping import Scorer
 from tests.support.ppo_parts import (
     PROMPTS,
+    RULE,
     ppo_config,
     ppo_trainer,
     rollouts,
@@ -20,15 +21,7 @@ HELD_OUT = [{"prompt": f"Give {number} tips."} for number in range(6)]
 
 def test_it_learns_a_rule(base, tmp_path):
     """The reward is the share of small letters and blanks: about a quarter in a random model's answers."""
-    options = {
-        "rollout_batch_size": 128,
-        "per_device_train_batch_size": 64,
-        "num_ppo_epochs": 4,
-        "max_new_tokens": 2,
-        "learning_rate": 1e-2,
-    }
-    options |= {"missing_eos_penalty": 0.0, "kl_target": None, "kl_coef": 0.0, "kl_budget": 1e3, "eval_updates": 4}
-    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=8, **options), held_out=PROMPTS * 4)
+    trainer = ppo_trainer(base, ppo_config(tmp_path, updates=8, **RULE), held_out=PROMPTS * 4)
     trainer.train()
     assert trainer.best.update == 8
     assert trainer.best.reward > 0.4  # standard deviations of the start's answers to prompts it never trained on
