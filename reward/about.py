@@ -16,7 +16,7 @@ from reward.base.frozen_base import Base
 
 ABOUT = "reward.json"
 LORA, HEADS = "lora", "heads"
-"""What a reward model consists of."""
+"""The two forms of a reward model: adapters, or heads on the bare base."""
 MERGED = "."
 """The base of a reward model whose adapter was merged: the folder itself."""
 PACKED = "./base"

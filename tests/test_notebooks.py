@@ -23,7 +23,7 @@ def cells(notebook: Path, kind: str = "code") -> list[dict[str, Any]]:
 
 
 def source(notebook: Path, smaller: dict[str, str]) -> str:
-    """Return the code of all cells with smaller numbers, each of which stands there once."""
+    """Return the code of all cells with smaller numbers. Each cell stands there once."""
     code = "\n".join("".join(cell["source"]) for cell in cells(notebook))
     for written, used in smaller.items():
         assert code.count(written) == 1, written

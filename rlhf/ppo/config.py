@@ -15,7 +15,7 @@ from data.errors import BadInput
 from rlhf.ppo.arithmetic import adapt_kl_coefficient
 
 NO_CRITIC = "none"
-"""What `critic` is resolved to if the estimator needs none."""
+"""The resolved value of `critic` if the estimator needs none."""
 AT_LEAST = {
     "learning_rate": 0,
     "per_device_train_batch_size": 1,

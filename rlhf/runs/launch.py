@@ -20,7 +20,7 @@ from rlhf.runs.resolve import resolve
 
 UNFINISHED = {"draft", "deleted"}
 FORMER: dict[str, dict[str, Any]] = {"ppo": {"estimator": "gae"}, "reward": {"method": "lora", "epochs": 1}}
-"""What earlier versions did where the settings of their runs have no entry, by kind."""
+"""The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
 """Names of the folders that a PPO run leaves if it is killed while it writes or deletes a checkpoint."""
 
 

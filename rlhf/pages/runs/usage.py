@@ -9,7 +9,7 @@ from data.records import Run
 from labeling.texts.pages import text
 
 Used = Mapping[str, float]
-"""What `reward.base.usage.Meter` read; empty before the first reading."""
+"""A reading of `reward.base.usage.Meter`; empty before the first one."""
 
 
 def usage_facts(run: Run, used: Used) -> dict[str, object]:

@@ -42,7 +42,7 @@ def test_a_busy_child_counts_and_an_idle_process_does_not(monkeypatch):
 
 
 class Cuda(SimpleNamespace):
-    """What torch.cuda answers on a machine with two GPUs; the process uses the first."""
+    """The answers of torch.cuda on a machine with two GPUs; the process uses the first."""
 
     started = True
 
