@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from data import Store
+from tests.support.data.stores import new_store
 from tests.support.label_desk import LabelDesk, serve_site
-from tests.support.stores import new_store
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.store import Store
 from labeling.accounts import accounts
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 PASSWORD = "correct horse"
 THINGS = ("book", "cake", "map", "lamp", "scarf", "ticket", "plant", "letter")

@@ -13,7 +13,7 @@ from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from tests.support.data.import_rows import preference, write
 from tests.support.data.rankings import add_ranking
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 
 @pytest.fixture

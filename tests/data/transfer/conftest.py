@@ -9,7 +9,7 @@ import pytest
 
 from data.transfer.importing import import_file
 from tests.support.data.labeled_answers import GIVEN, add_answer
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 
 @pytest.fixture

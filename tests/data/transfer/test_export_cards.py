@@ -19,7 +19,7 @@ from data.formats.export.formats import SINGLE
 from data.transfer.exporting import FILES, FORMATS, ExportRequest, export_dataset, export_rows
 from data.transfer.importing import import_file
 from tests.support.data.labeled_answers import TAUGHT
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 CASES = [(what, form, kind) for what in FORMATS for form in FORMATS[what] for kind in FILES]
 

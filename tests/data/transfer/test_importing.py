@@ -15,7 +15,7 @@ from data.maintenance.check import check_home
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from tests.support.data.import_rows import ALL_FOUR, ALPACA, CHAT, TRL, counted, counts, write
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 
 def test_preferences_become_comparisons_by_the_file(store, file):

@@ -36,7 +36,7 @@ from data.views.preferences import preference_rows
 from tests.support.data import shapes
 from tests.support.data.labeled_answers import TALK
 from tests.support.data.rankings import add_ranking, read_as
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 KINDS = ("jsonl", "json", "csv", "parquet", "jsonl.gz", "json.gz", "csv.gz")
 SYSTEM = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]

@@ -12,7 +12,7 @@ import pytest
 from data.transfer.exporting import ExportRequest, export_dataset, export_rows
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
 TURNS = [

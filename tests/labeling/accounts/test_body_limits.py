@@ -11,7 +11,7 @@ import pytest
 from labeling.accounts.sign_in import COOKIE
 from labeling.http.bodies import BODY_LIMIT, BODY_LIMITS, FILE_LIMIT, limit_of
 from rlhf.pages.site import compose_site
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 PART = 64 * 1024
 PREDICT = "/label/gradio_api/run/predict"

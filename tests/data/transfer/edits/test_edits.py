@@ -24,7 +24,7 @@ from tests.support.data.edits import Edited, add_edit, edits_of
 from tests.support.data.import_rows import preference, write
 from tests.support.data.labeled_answers import TALK, add_answer
 from tests.support.data.rankings import rows_of
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 KINDS = ("jsonl", "csv", "parquet")
 ROWS = [

@@ -22,7 +22,7 @@ from data.views.rebuild_derived import rebuild
 from labeling.session import Session
 from tests.support.data.import_rows import preference, write
 from tests.support.data.rankings import add_ranking, rankings_of
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 ANSWERS = [(text, "p1") for text in ("a fox", "a lamp", "no")]
 ORDER = (1, 2, 3)

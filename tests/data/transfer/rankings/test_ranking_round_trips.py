@@ -22,7 +22,7 @@ from data.transfer.exporting import ExportRequest, export_rows
 from data.transfer.importing import import_file
 from tests.support.data import shapes
 from tests.support.data.rankings import add_ranking, plain_name, rankings_of, rows_of
-from tests.support.stores import new_store
+from tests.support.data.stores import new_store
 
 KINDS = ("jsonl", "json", "csv", "parquet", "jsonl.gz", "json.gz", "csv.gz")
 LABELERS = (("mina", "person"), ("값", "person"), ("sim-1", "simulated"), ("gpt-x", "ai"))
