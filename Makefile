@@ -65,11 +65,11 @@ run: setup
 	@"$(BIN)/preference-loop" serve --port "$(PORT)" $(HOME_FLAG)
 
 test: dev
-	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile
+	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 coverage: dev
 	rm -f .coverage .coverage.*
-	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report=json:.coverage.json
+	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-report=json:.coverage.json
 	"$(BIN)/python" -m tests.coverage_by_package .coverage.json
 
 lint: dev

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from data.errors import BadInput
 from data.settings import Settings
 from labeling.texts.pages import text
+from rlhf.garbage import no_collections
 
 if TYPE_CHECKING:
     from data.run_context import RunContext, RunResult
@@ -63,7 +64,8 @@ class Kind:
 def _import_name(name: str) -> object:
     """Import the class or function called "module:name"."""
     module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)
+    with no_collections():
+        return getattr(import_module(module), attribute)
 
 
 _ALL = (

@@ -30,6 +30,7 @@ from labeling.http.socket import is_loopback, listen, url_host
 from reward.placement_settings import CHOICES as PLACEMENT_CHOICES
 from reward.placement_settings import DEFAULTS, read_placement, write_placement
 from rlhf.common import locks
+from rlhf.garbage import no_collections
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.runs import supervisor
 from rlhf.runs.first_start import TEMPLATE_SET_HELP, prepare
@@ -117,7 +118,8 @@ def cmd_serve(args: argparse.Namespace) -> None:
         loops = [supervision(store.home), *([backup_loop(backups)] if backups else [])]
         for loop in loops:
             loop.start()
-        from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
+        with no_collections():
+            from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
 
         site = compose_site(
             store,

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 import pytest
 
 from data import Store
+from tests.support.data.stores import new_store
 from tests.support.label_desk import LabelDesk, serve_site
 
 
 @pytest.fixture(scope="module")
 def label_store(tmp_path_factory) -> Iterator[Store]:
     """The store behind `label_address`."""
-    store = Store(tmp_path_factory.mktemp("label"))
+    store = new_store(tmp_path_factory.mktemp("label"))
     yield store
     store.close()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data.store import Store
 from labeling.accounts import accounts
+from tests.support.data.stores import new_store
 
 PASSWORD = "correct horse"
 THINGS = ("book", "cake", "map", "lamp", "scarf", "ticket", "plant", "letter")
@@ -19,7 +20,7 @@ NAMES = ("Mina", "Theo", "Ana", "Jun", "Lea")
 def make_tiny_home(home: Path, model: Path, *, pairs: int = 0, people: bool = True) -> Store:
     """A store with 40 prompts of all splits, one bare base policy on `model`, and `pairs` pairs that wait; without
     `people` nobody can sign in."""
-    store = Store(home)
+    store = new_store(home)
     store.prompts.add_many(
         {"text": f"Write a short thank-you note to {name} for the {thing}.", "source": "test"}
         for name in NAMES

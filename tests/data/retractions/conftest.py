@@ -7,13 +7,13 @@ import json
 
 import pytest
 
-from data import Store
 from data.formats.shapes import PromptShape
 from data.transfer.exporting import ExportRequest, export_rows
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from tests.support.data.import_rows import preference, write
 from tests.support.data.rankings import add_ranking
+from tests.support.data.stores import new_store
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def bring(store, tmp_path):
 @pytest.fixture
 def ranked(tmp_path):
     """The rows of an exported ranking by a simulated labeler: "a" before "b" before "c"."""
-    other = Store(tmp_path / "other")
+    other = new_store(tmp_path / "other")
     answers = [(text, "model") for text in "abc"]
     add_ranking(other, PromptShape("Rank these."), answers, (1, 2, 3), "sim", "simulated")
     export_rows(other, tmp_path / "ranked.jsonl", ExportRequest("preferences", "trl", labels="all"))

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from data import Store
 from data.transfer.importing import import_file
 from tests.support.data.labeled_answers import GIVEN, add_answer
+from tests.support.data.stores import new_store
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def home_of(tmp_path):
     def make(rows):
         given = tmp_path / f"given-{len(stores)}.jsonl"
         given.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        stores.append(Store(tmp_path / f"store-{len(stores)}"))
+        stores.append(new_store(tmp_path / f"store-{len(stores)}"))
         import_file(stores[-1], given, "preferences")
         return stores[-1]
 

@@ -14,12 +14,12 @@ import datasets
 import pytest
 import yaml
 
-from data import Store
 from data.formats.export.column_types import CELLS, STRUCTURES
 from data.formats.export.formats import SINGLE
 from data.transfer.exporting import FILES, FORMATS, ExportRequest, export_dataset, export_rows
 from data.transfer.importing import import_file
 from tests.support.data.labeled_answers import TAUGHT
+from tests.support.data.stores import new_store
 
 CASES = [(what, form, kind) for what in FORMATS for form in FORMATS[what] for kind in FILES]
 
@@ -91,7 +91,7 @@ def test_datasets_loads_every_folder_without_a_warning(filled, tmp_path, caplog,
 @pytest.mark.parametrize(("what", "form"), COMES_BACK)
 def test_an_exported_folder_comes_back_whole(filled, tmp_path, what, form, kind):
     done = export_dataset(filled, tmp_path / "out", ExportRequest(what, form, labels="all"), kind)
-    with closing(Store(tmp_path / "other")) as other:
+    with closing(new_store(tmp_path / "other")) as other:
         report = import_file(other, tmp_path / "out", what)
         assert report["added"] == done["rows"] // (2 if form in SINGLE else 1)
         assert "left out, describes the data: croissant.json" in report["file_notes"]

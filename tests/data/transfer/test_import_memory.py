@@ -53,7 +53,7 @@ def baseline(tmp_path_factory):
 
 
 def same_text(path):
-    parquet.write_table(pa.table({"prompt": ["x" * (ROW + 1)] * 64}), path, compression="zstd")
+    parquet.write_table(pa.table({"prompt": ["x" * (ROW + 1)] * 24}), path, compression="zstd")
 
 
 def nested(path):

@@ -15,6 +15,7 @@ from data.maintenance.check import check_home
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
 from tests.support.data.import_rows import ALL_FOUR, ALPACA, CHAT, TRL, counted, counts, write
+from tests.support.data.stores import new_store
 
 
 def test_preferences_become_comparisons_by_the_file(store, file):
@@ -60,9 +61,8 @@ def test_the_side_says_nothing_about_which_is_better_and_is_the_same_every_time(
     import_file(store, write(file, many), "preferences")
     sides = {row.prompt: row.label for row in preference_rows(store)}
     assert 70 < sum(sides.values()) < 130  # 200 fair coins: 100, standard deviation 7
-    from data import Store
 
-    other = Store(tmp_path / "other home")
+    other = new_store(tmp_path / "other home")
     import_file(other, file, "preferences")
     assert {row.prompt: row.label for row in preference_rows(other)} == sides
     other.close()

@@ -7,13 +7,13 @@ import json
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from data import Store
 from data.formats import read_row
 from data.formats.export.formats import (
     FORMATS,
@@ -36,6 +36,7 @@ from data.views.preferences import preference_rows
 from tests.support.data import shapes
 from tests.support.data.labeled_answers import TALK
 from tests.support.data.rankings import add_ranking, read_as
+from tests.support.data.stores import new_store
 
 KINDS = ("jsonl", "json", "csv", "parquet", "jsonl.gz", "json.gz", "csv.gz")
 SYSTEM = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
@@ -174,7 +175,7 @@ def test_a_home_moves_into_another_one_by_its_export_but_for_what_is_counted(hom
     done = export_rows(store, out, ExportRequest("preferences", form, labels="all"))
     ties = 0 if form == FULL else 2  # one of the ranking
     assert done["omitted"] == LOST.get(form, {}) | ({"tie": ties} if ties else {})
-    other = Store(tmp_path / "other")
+    other = new_store(tmp_path / "other")
     count = 9 - sum(done["omitted"].values())
     assert done["rows"] == count * (2 if form in SINGLE else 1)
     report = import_file(other, out, "preferences")
@@ -199,7 +200,7 @@ def test_generated_preferences_and_ties_move_into_another_home(home_of, form, ki
     store = home_of(rows)
     before = meaning(store)
     assert sum(before.values()) == len(rows)
-    with TemporaryDirectory() as folder, closing(Store(f"{folder}/other")) as other:
+    with TemporaryDirectory() as folder, closing(new_store(Path(f"{folder}/other"))) as other:
         done = export_rows(store, f"{folder}/out.{kind}", ExportRequest("preferences", form))
         import_file(other, f"{folder}/out.{kind}", "preferences")
         after = meaning(other)

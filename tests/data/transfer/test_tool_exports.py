@@ -9,10 +9,10 @@ from contextlib import closing
 import datasets
 import pytest
 
-from data import Store
 from data.transfer.exporting import ExportRequest, export_dataset, export_rows
 from data.transfer.importing import import_file
 from data.views.preferences import preference_rows
+from tests.support.data.stores import new_store
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
 TURNS = [
@@ -41,7 +41,7 @@ def tooled(home_of):
 @pytest.mark.parametrize("name", ["out.jsonl", "out.json", "out.csv", "out.parquet"])
 def test_calls_and_tools_come_back_from_every_kind_of_file(tooled, tmp_path, form, name):
     export_rows(tooled, tmp_path / name, ExportRequest("preferences", form))
-    with closing(Store(tmp_path / "again")) as again:
+    with closing(new_store(tmp_path / "again")) as again:
         import_file(again, tmp_path / name, "preferences")
         assert [row.messages for row in preference_rows(again)] == [KEPT, None]
         assert [row.prompt for row in preference_rows(again)] == [row.prompt for row in preference_rows(tooled)]

@@ -11,6 +11,7 @@ import pytest
 from labeling.accounts.sign_in import COOKIE
 from labeling.http.bodies import BODY_LIMIT, BODY_LIMITS, FILE_LIMIT, limit_of
 from rlhf.pages.site import compose_site
+from tests.support.data.stores import new_store
 
 PART = 64 * 1024
 PREDICT = "/label/gradio_api/run/predict"
@@ -50,15 +51,17 @@ class Post:
         self.sent.append(message)
 
 
-@pytest.fixture
-def post(store):
+@pytest.fixture(scope="module")
+def post(tmp_path_factory):
+    store = new_store(tmp_path_factory.mktemp("home"))
     site = compose_site(store)
     people = {role: store.accounts.add(role, role) for role in ("labeler", "researcher")}
 
     def send(path, who, kind="session", **more):
         return Post(site, path, store.tokens.issue(kind, people[who].id, 600), **more)
 
-    return send
+    yield send
+    store.close()
 
 
 def test_a_labelers_huge_body_to_a_call_of_the_framework_is_refused_unread(post):

@@ -15,6 +15,7 @@ from labeling.page.actions import VERBS
 from rlhf.common import locks
 from rlhf.pages import upload
 from rlhf.pages.site import compose_site
+from tests.support.data.stores import new_store
 
 CALL = "/train/gradio_api/run/predict"
 HOSTILE = {
@@ -30,7 +31,16 @@ HOSTILE = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One store and site for all tests: none of them may leave anything that harms the next one."""
+    store = new_store(tmp_path_factory.mktemp("home"))
+    store.accounts.add("Ada", "researcher")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
 def site(store):
     return compose_site(store)
 
@@ -44,7 +54,7 @@ def handlers(site):
 @pytest.fixture
 def client(store, site):
     """Ada's client: a researcher may send everything."""
-    token = store.tokens.issue("session", store.accounts.add("Ada", "researcher").id, 600)
+    token = store.tokens.issue("session", store.accounts.by_name("Ada").id, 600)
     api = store.tokens.issue("api", store.accounts.by_name("Ada").id, 600)
     with TestClient(
         site,

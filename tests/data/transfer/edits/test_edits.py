@@ -9,7 +9,6 @@ from contextlib import closing
 import pytest
 from sqlite_utils.utils import sqlite3
 
-from data import Store
 from data.formats.edit_rows import FLATTENED, UNSAID
 from data.formats.export.formats import FORMATS, FULL, SINGLE
 from data.formats.rows.conversation import make_prompt
@@ -25,6 +24,7 @@ from tests.support.data.edits import Edited, add_edit, edits_of
 from tests.support.data.import_rows import preference, write
 from tests.support.data.labeled_answers import TALK, add_answer
 from tests.support.data.rankings import rows_of
+from tests.support.data.stores import new_store
 
 KINDS = ("jsonl", "csv", "parquet")
 ROWS = [
@@ -42,7 +42,7 @@ UNTOLD = 2
 
 @pytest.fixture
 def homes(tmp_path):
-    with closing(Store(tmp_path / "one")) as one, closing(Store(tmp_path / "other")) as other:
+    with closing(new_store(tmp_path / "one")) as one, closing(new_store(tmp_path / "other")) as other:
         yield one, other
 
 

@@ -8,7 +8,6 @@ import json
 import pytest
 from sqlite_utils.utils import sqlite3
 
-from data import Store
 from data.formats.ranking_rows import FLATTENED, TIED
 from data.formats.shapes import PromptShape
 from data.maintenance.check import check_home
@@ -23,6 +22,7 @@ from data.views.rebuild_derived import rebuild
 from labeling.session import Session
 from tests.support.data.import_rows import preference, write
 from tests.support.data.rankings import add_ranking, rankings_of
+from tests.support.data.stores import new_store
 
 ANSWERS = [(text, "p1") for text in ("a fox", "a lamp", "no")]
 ORDER = (1, 2, 3)
@@ -34,7 +34,7 @@ def rows(tmp_path):
     stores = []
 
     def make(*places, form="trl", labelers=(("mina", "person"), ("jun", "person"), ("sim", "simulated"))):
-        stores.append(Store(tmp_path / f"first-{len(stores)}"))
+        stores.append(new_store(tmp_path / f"first-{len(stores)}"))
         for order, labeler in zip(places, labelers, strict=False):
             answers = [(f"{text}{n}" if n else text, "p1") for n, (text, _) in enumerate(ANSWERS * 4)]
             add_ranking(stores[-1], PromptShape("Name one."), answers[: len(order)], order, *labeler)

@@ -8,13 +8,13 @@ from collections import Counter
 from contextlib import closing
 from itertools import combinations
 from math import comb
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from data import Store
 from data.formats.export.formats import FORMATS, FULL, PREFERENCES, SINGLE
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import PreferenceShape, PromptShape
@@ -22,6 +22,7 @@ from data.transfer.exporting import ExportRequest, export_rows
 from data.transfer.importing import import_file
 from tests.support.data import shapes
 from tests.support.data.rankings import add_ranking, plain_name, rankings_of, rows_of
+from tests.support.data.stores import new_store
 
 KINDS = ("jsonl", "json", "csv", "parquet", "jsonl.gz", "json.gz", "csv.gz")
 LABELERS = (("mina", "person"), ("값", "person"), ("sim-1", "simulated"), ("gpt-x", "ai"))
@@ -62,8 +63,8 @@ def is_held(form, prompt, answers, places):
 def test_rankings_come_back_as_they_were_or_are_left_out_and_counted(form, made, kind):
     with (
         TemporaryDirectory() as folder,
-        closing(Store(f"{folder}/one")) as store,
-        closing(Store(f"{folder}/other")) as other,
+        closing(new_store(Path(f"{folder}/one"))) as store,
+        closing(new_store(Path(f"{folder}/other"))) as other,
     ):
         add_ranking(store, PromptShape("Name one."), [(text, "p1") for text in "abc"], (1, 2, 3), "mina")
         lost = 0
@@ -98,7 +99,7 @@ OF_THE_HOME = ("prompt_id", "a_id", "b_id", "comparison", "said_in", "source", "
 
 @pytest.mark.parametrize("form", PREFERENCES)
 def test_the_second_home_writes_the_rows_that_it_read(tmp_path, form):
-    with closing(Store(tmp_path / "one")) as store, closing(Store(tmp_path / "other")) as other:
+    with closing(new_store(tmp_path / "one")) as store, closing(new_store(tmp_path / "other")) as other:
         for labeler, places in (("mina", (2, 1, 2, 4)), ("jun", (1, 1, 3, 2))):
             add_ranking(store, PromptShape("Name one."), [(text, "p1") for text in "abcd"], places, labeler)
         files = []
