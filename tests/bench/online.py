@@ -63,7 +63,7 @@ class Labelers:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
-        self.scores = RubricScores(self.store, partial(_scored, self.score))
+        self.scores = RubricScores(self.store, partial(scored, self.score))
         accounts = [simulated_account(self.store, number) for number in range(1, LABELERS + 1)]
         self.sessions = [Session(self.store, account, rng=self.rng) for account in accounts]
 
@@ -218,5 +218,6 @@ def _split(prompt: str) -> str:
     return split_of(prompt)
 
 
-def _scored(score: Score, prompt: Prompt, completion: Completion) -> float:
+def scored(score: Score, prompt: Prompt, completion: Completion) -> float:
+    """Return the score of a completion in a world."""
     return score(prompt.facts or {}, completion.text, completion.ended)
