@@ -45,6 +45,7 @@ from data.tables.invitations import Invitations
 from data.tables.labeler_weights import LabelerWeights
 from data.tables.metrics import Metrics
 from data.tables.notes import Notes
+from data.tables.online_pairs import OnlinePairs
 from data.tables.pairs import Pairs
 from data.tables.personal_data import PersonalData
 from data.tables.policies import Policies
@@ -111,6 +112,7 @@ class Store(Sql):
         self.imports = Imports(self)
         self.retractions = Retractions(self)
         self.imported_rows = ImportedRows(self)
+        self.online_pairs = OnlinePairs(self)
         self.webhook_deliveries = WebhookDeliveries(self)
         self.audit = Audit(self)
         self.metrics = Metrics(self.home)

@@ -42,6 +42,17 @@ WAITING = """SELECT count(*) AS pairs, count(prompts.facts) AS covered FROM (
 ) AS waiting JOIN pairs ON pairs.id = waiting.pair_id JOIN prompts ON prompts.id = pairs.prompt_id"""
 
 
+class Watcher:
+    """What a simulation tells while it works, and whether its labelers wait when no pair is left."""
+
+    def report(self, answers: int) -> None:
+        """Take the number of recorded answers after a commit; may raise to stop."""
+
+    def wait(self) -> bool:
+        """Wait for more pairs; return whether there may be any. May raise to stop."""
+        return False
+
+
 class WaitingPairs(NamedTuple):
     """The number of pairs that wait for simulated labelers, and whether the rubric covers their prompts."""
 
@@ -74,16 +85,16 @@ def simulate(
     seed: int,
     score: Score,
     overlap: float = OVERLAP,
-    on_progress: Callable[[int], None] = lambda answers: None,
+    watcher: Watcher | None = None,
 ) -> int:
     """Let the accounts sim-1, sim-2, ... give up to `labels` answers in turn, and return how many they gave.
 
     They give fewer if the waiting pairs run out. `overlap`: mean number of labelers per pair (1.1: two for one pair in
-    ten; agreement can only be measured on those). `score(prompt, completion)`: the rubric score. `on_progress` gets the
-    number of recorded answers after each commit and may raise to stop. Raises BadInput, and records nothing, if a
-    number is below 1, if no pair waits, or if the scores do not allow the agreement.
+    ten; agreement can only be measured on those). `score(prompt, completion)`: the rubric score. Raises BadInput, and
+    records nothing, if a number is below 1, if no pair waits, or if the scores do not allow the agreement.
     """
     check_counts(labels, labelers)
+    watcher = watcher or Watcher()
     rng = random.Random(seed)
     gold = RubricScores(store, score)
     # Before the accounts, so that a refusal leaves none; outside their transaction, so that people can write meanwhile.
@@ -94,8 +105,9 @@ def simulate(
             Session(store, simulated_account(store, number), overlap=overlap, rng=rng)
             for number in range(1, labelers + 1)
         ]
-    answers = 0
-    while sessions and answers < labels:
+    answers, everybody = 0, sessions
+    while answers < labels and (sessions or watcher.wait()):
+        sessions = sessions or everybody
         # One commit for many answers: nobody waits for a simulated receipt, and people can write between the commits.
         with store.transaction():
             for _ in range(ROUNDS):
@@ -103,7 +115,7 @@ def simulate(
                 idle = [session for session in turn if not answer_next(session, gold, beta, rng)]
                 answers += len(turn) - len(idle)
                 sessions = [session for session in sessions if session not in idle]
-        on_progress(answers)
+        watcher.report(answers)
     return answers
 
 

@@ -98,6 +98,13 @@ _ALL = (
         shared=True,
     ),
     Kind(
+        "online",
+        "rlhf.online.settings:OnlineSettings",
+        "rlhf.online.run:run",
+        ("prompts", "start", "label sources", "project"),
+        ("start", "prompts"),
+    ),
+    Kind(
         "dpo",
         "rlhf.settings:DPOSettings",
         "rlhf.methods.dpo:run",
@@ -185,7 +192,7 @@ COMMANDS = {
 """Commands of kinds that are no trainings and have another name than theirs."""
 OWN_OPTIONS = ("simulate", "export", "merge")
 """Kinds whose command has options of its own and does not queue a run; pages queue it."""
-TRAININGS = ("pretrain", "sft", "reward", "ppo", "dpo", "rejection", "best-of-n")
+TRAININGS = ("pretrain", "sft", "reward", "ppo", "online", "dpo", "rejection", "best-of-n")
 
 
 def kind_title(name: str) -> str:

@@ -6,8 +6,6 @@ A released migration is never edited.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlite_utils import Database, Migrations
 
 from data.clock import now
@@ -23,6 +21,7 @@ from data.sqlite.schema import (
     imports,
     labels,
     notes,
+    online_pairs,
     people,
     projects,
     ratings,
@@ -31,6 +30,7 @@ from data.sqlite.schema import (
     webhook_deliveries,
 )
 from data.sqlite.schema.quality import apply as add_quality
+from data.sqlite.statements import freeze_tables, split_statements
 
 migrations = Migrations("preference-loop")
 
@@ -45,9 +45,9 @@ STANDARD_GUIDELINE = (
 def m001_first_schema(db: Database) -> None:
     """Create the first tables, the triggers that protect events, and the Standard project."""
     for part in (core.PROMPTS, core.MODELS, core.PAIRS, labels.PEOPLE, labels.EVENTS):
-        for statement in _statements(part):
+        for statement in split_statements(part):
             db.execute(statement)
-    _freeze(db, labels.FROZEN)
+    freeze_tables(db, labels.FROZEN)
     for guard in labels.GUARDS:
         db.execute(guard)
     moment = now()
@@ -63,7 +63,7 @@ def m002_projects(db: Database) -> None:
     db.execute(f"DROP TRIGGER {guard}")
     db.execute("DROP TABLE assignments")
     for part in (projects.PROJECTS, projects.RANKINGS, projects.ASSIGNMENTS, projects.DERIVED):
-        for statement in _statements(part):
+        for statement in split_statements(part):
             db.execute(statement)
     db.execute(labels.GUARDS[1])
     old = "id, pair_id, labeler_id, left_id, right_id, expires_at, created_at"
@@ -73,7 +73,7 @@ def m002_projects(db: Database) -> None:
     db.execute("INSERT INTO tallies SELECT labeler_id, project_id, count(*) FROM current_comparisons GROUP BY 1, 2")
     for trigger in projects.TRIGGERS:
         db.execute(trigger)
-    _freeze(db, projects.FROZEN)
+    freeze_tables(db, projects.FROZEN)
 
 
 @migrations()
@@ -85,7 +85,7 @@ def m003_counted_comparisons(db: Database) -> None:
 @migrations()
 def m020_quality(db: Database) -> None:
     """Create adjudications, excluded labelers, labeler weights and disputes."""
-    add_quality(db, _statements, _freeze)
+    add_quality(db, split_statements, freeze_tables)
 
 
 _DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pair_id AND c.assignment_id = a.id)
@@ -95,7 +95,7 @@ _DONE = """EXISTS (SELECT 1 FROM current_comparisons AS c WHERE c.pair_id = a.pa
 @migrations()
 def m010_people(db: Database) -> None:
     """Create invitations, identities at a provider, and the rules on personal data."""
-    for statement in _statements(people.PEOPLE):
+    for statement in split_statements(people.PEOPLE):
         db.execute(statement)
 
 
@@ -103,7 +103,7 @@ def m010_people(db: Database) -> None:
 def m030_imports_that_count_at_once(db: Database) -> None:
     """Add the import number to imported rows; they count once their import is done."""
     columns = [f"ALTER TABLE {table} ADD COLUMN import_id INTEGER REFERENCES imports (id)" for table in imports.TABLES]
-    first, *others = _statements(imports.IMPORTS)
+    first, *others = split_statements(imports.IMPORTS)
     for statement in (first, *columns, *others, imports.GUARD):
         db.execute(statement)
 
@@ -111,31 +111,31 @@ def m030_imports_that_count_at_once(db: Database) -> None:
 @migrations()
 def m050_ratings(db: Database) -> None:
     """Create the ratings of instruction rows."""
-    for statement in _statements(ratings.RATINGS):
+    for statement in split_statements(ratings.RATINGS):
         db.execute(statement)
-    _freeze(db, ratings.FROZEN)
+    freeze_tables(db, ratings.FROZEN)
 
 
 @migrations()
 def m060_written_answers(db: Database) -> None:
     """Create demonstrations and their reviews, and link instruction rows to them."""
-    for statement in _statements(demonstrations.WRITTEN):
+    for statement in split_statements(demonstrations.WRITTEN):
         db.execute(statement)
     db.execute(demonstrations.GUARD)
-    _freeze(db, demonstrations.FROZEN)
+    freeze_tables(db, demonstrations.FROZEN)
 
 
 @migrations()
 def m070_active_time(db: Database) -> None:
     """Create the table of active seconds per answer."""
     db.execute(active_time.TABLE)
-    _freeze(db, active_time.FROZEN)
+    freeze_tables(db, active_time.FROZEN)
 
 
 @migrations()
 def m080_running_counts(db: Database) -> None:
     """Create running counts of current comparisons, and indexes for the other counts of pages."""
-    for statement in (*_statements(counts.COUNTS), counts.COUNTED, *counts.TRIGGERS):
+    for statement in (*split_statements(counts.COUNTS), counts.COUNTED, *counts.TRIGGERS):
         db.execute(statement)
 
 
@@ -210,15 +210,15 @@ def m160_imported_edits(db: Database) -> None:
 @migrations()
 def m170_retractions(db: Database) -> None:
     """Create retractions of imported rows; the current comparisons and rankings leave retracted ones out."""
-    for statement in (*_statements(retractions.TABLES), *retractions.TRIGGERS):
+    for statement in (*split_statements(retractions.TABLES), *retractions.TRIGGERS):
         db.execute(statement)
-    _freeze(db, retractions.FROZEN)
+    freeze_tables(db, retractions.FROZEN)
 
 
 @migrations()
 def m175_notes(db: Database) -> None:
     """Create the names, notes, tags and marks of runs, policies and reward models."""
-    for statement in _statements(notes.NOTES):
+    for statement in split_statements(notes.NOTES):
         db.execute(statement)
 
 
@@ -228,21 +228,12 @@ def m180_webhook_deliveries(db: Database) -> None:
     db.execute(webhook_deliveries.TABLE)
 
 
+@migrations()
+def m190_online_pairs(db: Database) -> None:
+    """Create the list of pairs that online runs ask about."""
+    for statement in split_statements(online_pairs.TABLE):
+        db.execute(statement)
+
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every migration that this version knows, in order."""
-
-
-def _freeze(db: Database, frozen: Mapping[str, tuple[str, ...]]) -> None:
-    """Create triggers that refuse these statements on these tables."""
-    for table, verbs in frozen.items():
-        for verb in verbs:
-            db.execute(
-                f"CREATE TRIGGER {table}_refuse_{verb.split()[0].lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} are written once: add a row that supersedes'); END"
-            )
-
-
-def _statements(script: str) -> list[str]:
-    """Split a script: executescript would commit the migration's own transaction."""
-    bare = "\n".join(line.split("--")[0].rstrip() for line in script.splitlines())
-    return [statement for statement in bare.split(";") if statement.strip()]

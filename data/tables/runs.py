@@ -28,6 +28,11 @@ ALLOWED_BEFORE = {
 }
 
 
+STARTABLE = """SELECT id FROM runs WHERE state = 'queued' AND (kind IN (SELECT value FROM json_each(:beside))
+    OR NOT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND kind NOT IN (SELECT value FROM json_each(:beside))))
+ORDER BY id LIMIT 1"""
+
+
 class Runs(Table):
     """The queue, what is running, and the history."""
 
@@ -80,16 +85,13 @@ class Runs(Table):
         boot_id: str | None = None,
         beside: Sequence[str] = (),
     ) -> Run | None:
-        """Set the oldest queued run to running and return it.
+        """Set the oldest queued run that may start to running and return it; None if there is none.
 
-        Returns None if nothing is queued or another run is running. Running runs of the kinds in `beside` do not
-        count. A caller that starts another process leaves the process out and records it with `start`.
+        A run starts when no other one is running. Runs of the kinds in `beside` neither wait for others nor keep others
+        waiting. A caller that starts another process leaves the process out and records it with `start`.
         """
         with self._store.transaction():
-            in_the_way = "SELECT 1 FROM runs WHERE state = 'running' AND kind NOT IN (SELECT value FROM json_each(?))"
-            if self._store.value(in_the_way, [canonical_json(list(beside))]):
-                return None
-            id = self._store.value("SELECT id FROM runs WHERE state = 'queued' ORDER BY id")
+            id = self._store.value(STARTABLE, {"beside": canonical_json(list(beside))})
             return None if id is None else self._run(id, pid=pid, pid_started=pid_started, boot_id=boot_id)
 
     def start(self, id: int, pid: int, pid_started: float, boot_id: str) -> Run:

@@ -45,6 +45,11 @@ SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_AS
         AND NOT ({_ADJUDICATED}) AND NOT {_ASIDE}) AS "retracted"
 """
 """Comparisons that decisions of researchers leave out, each under one reason."""
+MARK = """
+SELECT (SELECT max(rowid) FROM comparisons) AS comparisons, (SELECT max(rowid) FROM rankings) AS rankings,
+    (SELECT max(id) FROM retractions) AS retractions, (SELECT max(id) FROM set_asides) AS set_asides,
+    (SELECT max(rowid) FROM adjudications) AS adjudications, (SELECT count(*) FROM gold) AS gold
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,11 @@ def preference_rows(
     if split is not None and split not in SPLITS:
         raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")
     return [row for row in stream_rows(store, source=source, weights=weights) if split in (None, row.split)]
+
+
+def change_mark(store: Store) -> tuple[int | None, ...]:
+    """Return numbers that differ whenever the rows may have changed; reading them costs no more in a large store."""
+    return tuple(store.one(MARK).values())
 
 
 def stream_rows(

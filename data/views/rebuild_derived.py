@@ -24,7 +24,8 @@ RETRACTED = """SELECT kind, row_id FROM (SELECT kind, row_id, retracted, max(id)
     WHERE retracted"""
 PAIR_SHOWN = f"""purpose != 'import'
     AND (SELECT text FROM completions WHERE id = first_id) != (SELECT text FROM completions WHERE id = second_id)
-    AND {not_retracted("completion", "first_id")} AND {not_retracted("completion", "second_id")}"""
+    AND {not_retracted("completion", "first_id")} AND {not_retracted("completion", "second_id")}
+    AND NOT EXISTS (SELECT 1 FROM online_pairs AS o WHERE o.pair_id = pairs.id AND o.outdated)"""
 TASK_SHOWN = f"""purpose != 'import' AND NOT EXISTS (SELECT 1 FROM ranking_answers AS o
     WHERE o.task_id = ranking_tasks.id AND NOT {not_retracted("completion", "o.completion_id")})"""
 SHOW = "UPDATE {table} SET shown = NOT shown WHERE shown != ({shown})"

@@ -63,16 +63,29 @@ def fit_heads(data: Comparisons, prompts: Sequence[int], members: int = 1, seed:
 
     A single head has the prior mean 0.
     """
+    penalty, margins = choose_penalty(data, prompts)
+    heads = fit_members(data, penalty, members, seed)[min(members - 1, 1) :]
+    return FittedHeads(heads, penalty, comparison_loss(margins, data.labels, data.weights), margins)
+
+
+def choose_penalty(data: Comparisons, prompts: Sequence[int]) -> tuple[float, Tensor]:
+    """Return the penalty that predicts held-out prompts best, and the held-out score differences (N,) by it."""
     differences = data.differences.double() / data.scale
     margins = {penalty: _held_out_margins(differences, data, prompts, penalty) for penalty in PENALTIES}
     losses = {penalty: comparison_loss(margins[penalty], data.labels, data.weights) for penalty in PENALTIES}
     penalty = min(reversed(PENALTIES), key=losses.__getitem__)
-    priors = torch.zeros(1, differences.shape[1], dtype=torch.float64)
+    return penalty, margins[penalty]
+
+
+def fit_members(data: Comparisons, penalty: float, members: int, seed: int) -> Tensor:
+    """Return a head of prior mean 0 and, if `members` is above 1, that many with random priors: (1 + members, F)."""
+    priors = torch.zeros(1, len(data.scale), dtype=torch.float64)
     if members > 1:
         generator = torch.Generator().manual_seed(seed)
-        priors = torch.randn(members, differences.shape[1], generator=generator, dtype=torch.float64) / penalty**0.5
-    heads = minimise(differences, data.labels, data.weights, penalty, priors)
-    return FittedHeads((heads / data.scale).float(), penalty, losses[penalty], margins[penalty])
+        drawn = torch.randn(members, len(data.scale), generator=generator, dtype=torch.float64)
+        priors = torch.cat([priors, drawn / penalty**0.5])
+    heads = minimise(data.differences.double() / data.scale, data.labels, data.weights, penalty, priors)
+    return (heads / data.scale).float()
 
 
 def feature_scale(features: Tensor) -> Tensor:

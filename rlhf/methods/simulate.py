@@ -2,18 +2,23 @@
 """The run kind `simulate`: let simulated labelers answer waiting pairs of the starter's prompts. Imports no torch.
 
 Every answer is permanently marked as simulated. Sampled pairs of other prompts have no rubric, so they are for people.
+While an online run works, the labelers wait for its next pairs.
 """
 
 from __future__ import annotations
+
+import time
 
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import Seed, Settings, option
 from data.store import Store
 from labeling.quality.agreement import measure_agreement
-from labeling.simulate import AGREEMENT, OVERLAP, count_waiting, rubric_score, simulate
+from labeling.simulate import AGREEMENT, OVERLAP, Watcher, count_waiting, rubric_score, simulate
 from labeling.texts.pages import bad_input
 
 LABELS, LABELERS = 200, 4
+PAUSE = 0.3
+"""Seconds between two looks for pairs of an online run."""
 
 
 class SimulateSettings(Settings):
@@ -37,14 +42,8 @@ def check_waiting(store: Store, settings: SimulateSettings) -> None:
 
 def run(context: RunContext, settings: SimulateSettings) -> RunResult:
     """Record the answers. A cancelled run keeps those that are recorded."""
-    waiting = count_waiting(context.store, settings.labels)
-
-    def report_progress(answers: int) -> None:
-        context.progress(answers, max(answers, waiting.pairs), "answers")
-        if context.cancelled():
-            raise Cancelled
-
-    report_progress(0)
+    watcher = RunWatcher(context, settings.labels)
+    watcher.report(0)
     labels = simulate(
         context.store,
         labels=settings.labels,
@@ -53,7 +52,33 @@ def run(context: RunContext, settings: SimulateSettings) -> RunResult:
         seed=settings.seed,
         score=rubric_score,
         overlap=settings.overlap,
-        on_progress=report_progress,
+        watcher=watcher,
     )
     rate = measure_agreement(context.store, "simulated").rate
     return RunResult(report={"labels": labels} | ({} if rate is None else {"agreement": rate}))
+
+
+class RunWatcher(Watcher):
+    """Reports the answers to a run, and waits for the next pairs of an online run while one works."""
+
+    def __init__(self, context: RunContext, labels: int) -> None:
+        self.context = context
+        self.goal = labels if self._is_online() else count_waiting(context.store, labels).pairs
+
+    def report(self, answers: int) -> None:
+        """Report the answers. Raises Cancelled."""
+        self.context.progress(answers, max(answers, self.goal), "answers")
+        if self.context.cancelled():
+            raise Cancelled
+
+    def wait(self) -> bool:
+        """Wait a moment if an online run works. Raises Cancelled."""
+        if self.context.cancelled():
+            raise Cancelled
+        if not self._is_online():
+            return False
+        time.sleep(PAUSE)
+        return True
+
+    def _is_online(self) -> bool:
+        return any(run.kind == "online" for run in self.context.store.runs.all(state="running"))

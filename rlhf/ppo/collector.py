@@ -38,16 +38,25 @@ class RolloutCollector:
 
         Raises BadInput for a policy whose weights are no longer finite.
         """
+        self.begin_rollout()
+        return join_shards(self._gather(lambda: self._collect_shard(rows, prompts, key)))
+
+    def begin_rollout(self) -> None:
+        """Forget the texts of the last rollout. Raises BadInput if the weights are no longer finite."""
         trained = [weights.detach() for weights in self.actor.parameters() if weights.requires_grad]
         if not get_total_norm(trained, inf).isfinite():  # the largest weight, or nan: one look at all of them
             error = f"training diverged at learning_rate={self.args.learning_rate:g}: weights are no longer finite"
             raise BadInput(error, "Lower learning_rate; the last checkpoint is complete", field="learning_rate")
         self.actor.trunk.clear()
-        return join_shards(self._gather(lambda: self._collect_shard(rows, prompts, key)))
 
     def sample_and_score(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
         """Return answers to `prompts` and the reward's raw scores (B,)."""
         return join_shards(self._gather(lambda: self._score_shard(rows, prompts, key)))
+
+    def score(self, rows: Sequence[PromptRow], prompts: list[list[int]], answers: Rollout) -> ScoredRollout:
+        """Score answers that `sample` gave in this process, and compute statistics and KL to the reference."""
+        raw = self.scorer.raw_scores([row["prompt"] for row in rows], answers.ids)
+        return score_rollout(self.actor, self.reference, prompts, answers, self.scorer.shape(raw, answers))
 
     def sample(self, prompts: list[list[int]], key: int, first: int = 0) -> Rollout:
         """Answer prompts in this process.
@@ -73,10 +82,9 @@ class RolloutCollector:
         return distributed.gather_results(explained)
 
     def _collect_shard(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
-        answers, raw = self._score_shard(rows, prompts, key)
-        scores = self.scorer.shape(raw, answers)
-        own = [prompts[row] for row in distributed.shard(len(prompts))]
-        return score_rollout(self.actor, self.reference, own, answers, scores)
+        shard = distributed.shard(len(prompts))
+        own = [prompts[row] for row in shard]
+        return self.score([rows[row] for row in shard], own, self.sample(own, key, shard.start))
 
     def _score_shard(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
         shard = distributed.shard(len(prompts))

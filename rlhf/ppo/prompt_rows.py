@@ -30,9 +30,10 @@ def training_rows(store: Store, source: str, last: int = 0) -> list[PromptRow]:
 
 
 def as_rows(prompts: list[Prompt]) -> list[PromptRow]:
-    """Return the trainer's rows: `prompt` as text or messages, and source and facts for the rubric."""
+    """Return the trainer's rows: `prompt` as text or messages, the prompt's id, and source and facts for the rubric."""
     return [
-        {"prompt": prompt.messages or prompt.text, "source": prompt.source, "facts": prompt.facts} for prompt in prompts
+        {"id": prompt.id, "prompt": prompt.messages or prompt.text, "source": prompt.source, "facts": prompt.facts}
+        for prompt in prompts
     ]
 
 

@@ -160,13 +160,15 @@ class PPOTrainer(DraftingTrainer):
         state.kl_coef = self.args.next_kl_coef(state.kl_coef, self._metrics["kl"])
 
     def _collect(self, update: int) -> ScoredRollout:
+        return self.collector.collect(*self._choose_prompts(update), update)
+
+    def _choose_prompts(self, update: int) -> tuple[list[PromptRow], list[list[int]]]:
+        """Return the rows that an update answers, and their prompts as ids."""
         args = self.args
         rows = choose_prompt_rows(
             args.seed, update, args.rollout_batch_size, len(self.prompts), args.answers_per_prompt
         )
-        return self.collector.collect(
-            [self.train_rows[row] for row in rows], [self.prompts[row] for row in rows], update
-        )
+        return [self.train_rows[row] for row in rows], [self.prompts[row] for row in rows]
 
     def _end_over_budget(self) -> None:
         """Validate this policy once more, then end the run; `train` undoes its last steps."""

@@ -15,7 +15,7 @@ from data.settings import Settings, as_dict
 from data.starter import BASE, SOURCE
 from data.store import Store
 from data.views.frozen_rows import load_instructions, load_preferences
-from data.views.preferences import PEOPLE, stream_rows
+from data.views.preferences import PEOPLE, parse_sources, stream_rows
 from labeling.texts.pages import bad_input
 from reward.base.locate import locate
 from reward.base.text.context_length import stated_context
@@ -183,6 +183,16 @@ def check_labels(store: Store, settings: Settings) -> None:
         next(stream_rows(store, source=getattr(settings, "labels", "") or PEOPLE))
 
 
+def check_label_sources(store: Store, settings: Settings) -> None:
+    """Check that `labels` names sources of labels; there may be no label yet."""
+    parse_sources(getattr(settings, "labels", ""))
+
+
+def check_project(store: Store, settings: Settings) -> None:
+    """Check that the labeling project exists."""
+    find_project_id(store, getattr(settings, "project", ""))
+
+
 def check_instructions(store: Store, settings: Settings) -> None:
     """Check that there is an instruction row to imitate."""
     if snapshot := getattr(settings, "snapshot", ""):
@@ -221,6 +231,8 @@ CHECKS: dict[str, Check] = {
     "guard": check_guard,
     "uncertainty": check_uncertainty,
     "labels": check_labels,
+    "label sources": check_label_sources,
+    "project": check_project,
     "instructions": check_instructions,
     "text": check_text,
     "waiting pairs": check_waiting,

@@ -31,8 +31,8 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "
 
 Idle threads sleep. By default they spin, and then a second busy program makes a small model tens of times slower.
 """
-PARALLEL_KINDS = ("endpoint",)
-"""Kinds of run that wait for another machine, in a command's process: they delay no queued run."""
+PARALLEL_KINDS = ("endpoint", "simulate")
+"""Kinds of run that need little of this machine: they run beside others, and delay none."""
 GRACE = 30.0
 """Seconds from SIGTERM, which makes a run save its checkpoint, to SIGKILL."""
 DISK_RETRY_SECONDS = 5.0

@@ -18,6 +18,7 @@ from labeling.session import Answer, Session
 from tests.bench.clinic import clinic_quality, k_centre_speed, near_duplicates_speed
 from tests.bench.files import export_large, import_large
 from tests.bench.memory import memory_estimate, memory_estimate_large
+from tests.bench.online_speed import online_speed
 from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
 from tests.bench.serve.big_home import big_home
@@ -164,6 +165,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "reward_skill": reward_skill,
     "reward_speed": reward_speed,
     "sampling": sampling,
+    "online_speed": online_speed,
     "memory_estimate": memory_estimate,
     "memory_estimate_large": memory_estimate_large,
     "training": training,

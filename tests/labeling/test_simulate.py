@@ -12,7 +12,7 @@ import pytest
 
 from data.errors import BadInput
 from labeling.quality.agreement import measure_agreement
-from labeling.simulate import count_waiting, expected_agreement, fit_beta, perceive, rubric_score, simulate
+from labeling.simulate import Watcher, count_waiting, expected_agreement, fit_beta, perceive, rubric_score, simulate
 
 
 def score(prompt, completion):
@@ -143,13 +143,28 @@ def test_the_recorded_answers_are_reported_after_each_commit(store, add_pairs, m
     monkeypatch.setattr("labeling.simulate.ROUNDS", 2)
     add_pairs(10)
     reported: list[tuple[int, int]] = []
-    simulate(
-        store,
-        labels=10,
-        labelers=2,
-        seed=0,
-        score=score,
-        agreement=0.7,
-        on_progress=lambda answers: reported.append((answers, store.comparisons.count("simulated"))),
-    )
+
+    class Reports(Watcher):
+        def report(self, answers):
+            reported.append((answers, store.comparisons.count("simulated")))
+
+    simulate(store, labels=10, labelers=2, seed=0, score=score, agreement=0.7, watcher=Reports())
     assert reported == [(4, 4), (8, 8), (10, 10)]
+
+
+def test_labelers_who_wait_answer_the_pairs_that_come_later(store, add_pairs):
+    """Four pairs wait; four more come at the first wait, none at the second."""
+    add_pairs(4)
+
+    class Once(Watcher):
+        waits = ()
+
+        def wait(self):
+            self.waits += (store.comparisons.count("simulated"),)
+            if len(self.waits) == 1:
+                add_pairs(4)
+            return len(self.waits) == 1
+
+    watcher = Once()
+    assert simulate(store, labels=20, labelers=2, seed=0, score=score, agreement=0.7, watcher=watcher) == 8
+    assert watcher.waits == (4, 8)

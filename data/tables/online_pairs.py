@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pairs that online runs ask about, each with its arm, its rule and what the reward model predicted.
+
+Pairs of the arm `random` are of test prompts. They are drawn without regard to the reward model and never trained on,
+so their answers measure it without bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from data.clock import later, now
+from data.sqlite.table import Table
+
+Arm = Literal["active", "random"]
+Rule = Literal["variance", "random", "start"]
+COLUMNS = ("pair_id", "run_id", "version", "arm", "rule", "probability", "predicted")
+NEVER = 2**62
+"""A version that no policy reaches."""
+ACTIVE_SECONDS = 300
+"""A labeler who got an item in so many seconds is at work."""
+WAITING = """FROM online_pairs AS o JOIN queue AS q ON q.pair_id = o.pair_id AND q.judged = 0 AND q.simulated = 0
+WHERE o.run_id = :run AND o.version {sign} :version AND NOT EXISTS (SELECT 1 FROM assignments AS a
+    WHERE a.pair_id = o.pair_id AND a.done = 0 AND a.expires_at > :now)"""
+WITHDRAW = f"UPDATE pairs SET shown = 0 WHERE id IN (SELECT o.pair_id {WAITING.format(sign='<')})"
+MARK = """UPDATE online_pairs SET outdated = 1 WHERE outdated = 0 AND run_id = ?
+AND pair_id IN (SELECT id FROM pairs WHERE shown = 0)"""
+AT_WORK = """SELECT count(*) FROM accounts AS l WHERE EXISTS
+    (SELECT 1 FROM assignments AS a WHERE a.labeler_id = l.id AND a.created_at > ?)"""
+ANSWERS = """
+SELECT o.version, o.arm, o.rule, o.predicted, c.source, c.created_at, c.labeler_id, c.pair_id,
+    CASE c.winner_id WHEN p.first_id THEN 1.0 WHEN p.second_id THEN 0.0 ELSE 0.5 END AS label,
+    (SELECT policy_id IS NULL FROM completions WHERE id = p.first_id) AS first_is_learner,
+    (SELECT max(newer.version) FROM online_pairs AS newer JOIN pairs AS n ON n.id = newer.pair_id
+        WHERE newer.run_id = o.run_id AND n.created_at <= c.created_at) AS newest
+FROM online_pairs AS o JOIN pairs AS p ON p.id = o.pair_id JOIN current_comparisons AS c ON c.pair_id = o.pair_id
+LEFT JOIN assignments AS a ON a.id = c.assignment_id
+WHERE o.run_id = ? AND a.repeats IS NULL AND c.verdict != 'both_bad'
+AND c.labeler_id NOT IN (SELECT labeler_id FROM labelers_aside) ORDER BY c.created_at, c.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlinePair:
+    """A pair to ask about. `version` counts the updates of the policy that answered.
+
+    `probability` is that of the rule to draw this pair of the answers to its prompt. `predicted` is the reward model's
+    probability that the first of the two, in this order, is better.
+    """
+
+    prompt_id: int
+    a_id: str
+    b_id: str
+    version: int
+    arm: Arm
+    rule: Rule
+    probability: float
+    predicted: float
+
+    @property
+    def predicted_of_first(self) -> float:
+        """The prediction for the completion that the stored pair calls its first, that of the smaller id."""
+        return self.predicted if self.a_id < self.b_id else 1 - self.predicted
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineAnswer:
+    """A comparison of a pair that a run asked about. `label` and `predicted` are of the pair's first completion.
+
+    `first_is_learner`: the run's policy wrote the first completion. `newest` is the newest version that was asked
+    about when the comparison came.
+    """
+
+    version: int
+    arm: Arm
+    rule: Rule
+    predicted: float
+    source: str
+    created_at: str
+    labeler_id: int
+    pair_id: int
+    label: float
+    first_is_learner: bool
+    newest: int
+
+    @property
+    def as_predicted(self) -> float:
+        """1 if the comparison is what the reward model predicted, 0 if not, one half for a tie."""
+        return 0.5 if self.label == 0.5 else float((self.predicted > 0.5) == (self.label > 0.5))
+
+
+class OnlinePairs(Table):
+    """Questions of online runs to the labelers. `run_id` is of the first run of those that resume each other."""
+
+    def record(self, run_id: int, pair_ids: Iterable[int], pairs: Iterable[OnlinePair]) -> None:
+        """Record how the stored pairs were chosen. What is recorded already stays."""
+        rows = [
+            (id, run_id, pair.version, pair.arm, pair.rule, pair.probability, pair.predicted_of_first)
+            for id, pair in zip(pair_ids, pairs, strict=True)
+        ]
+        self._store.insert_many("online_pairs", COLUMNS, rows)
+
+    def waiting(self, run_id: int, version: int) -> int:
+        """Count the pairs of answers of this version or a newer one that nobody judged and nobody is looking at."""
+        return self._store.value(f"SELECT count(*) {WAITING.format(sign='>=')}", _bounds(run_id, version))
+
+    def withdraw_older(self, run_id: int, version: int) -> int:
+        """Take the waiting pairs of older versions from the queue, but those that somebody is looking at.
+
+        Returns their number.
+        """
+        with self._store.transaction():
+            withdrawn = self._store.execute(WITHDRAW, _bounds(run_id, version))
+            self._store.execute(MARK, [run_id])
+        return withdrawn
+
+    def withdraw_all(self, run_id: int) -> int:
+        """Take every waiting pair of the run from the queue; return their number."""
+        return self.withdraw_older(run_id, NEVER)
+
+    def labelers_at_work(self) -> int:
+        """Count the labelers who got an item lately."""
+        return self._store.value(AT_WORK, [later(-ACTIVE_SECONDS)])
+
+    def answers(self, run_id: int) -> list[OnlineAnswer]:
+        """Return the comparisons of the run's pairs in the order of time, without planned repeats."""
+        return [
+            OnlineAnswer(**row | {"first_is_learner": bool(row["first_is_learner"])})
+            for row in self._store.rows(ANSWERS, [run_id])
+        ]
+
+
+def _bounds(run_id: int, version: int) -> dict[str, int | str]:
+    return {"run": run_id, "version": version, "now": now()}

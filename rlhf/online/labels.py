@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The labels of an online run: what the store counts now. Late, corrected, withdrawn and excluded ones come out right.
+
+Each fit reads all of them again, so a run learns the same from a store, whatever the order in which labels came.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from data.errors import BadInput
+from data.run_context import Cancelled, RunContext
+from data.views.preferences import PreferenceRow, change_mark, preference_rows
+from rlhf.online.learner import Learner
+from rlhf.online.questions import More, QuestionQueue
+from rlhf.online.settings import OnlineSettings
+
+POLL_SECONDS = 0.5
+REPORT_SECONDS = 30.0
+"""Seconds between two reports of a run that waits."""
+
+
+def pause() -> None:
+    """Wait until the labels are worth another look."""
+    time.sleep(POLL_SECONDS)
+
+
+class LabelStream:
+    """The labels that a run learns from. `rest` is called while they are too few for the next step."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        settings: OnlineSettings,
+        learner: Learner,
+        queue: QuestionQueue,
+        rest: Callable[[], None] = pause,
+    ) -> None:
+        self.context, self.settings, self.learner, self.queue, self.rest = context, settings, learner, queue, rest
+        self.training: list[PreferenceRow] = []
+        self.total = 0
+        self.end_reason = ""
+        self._read: tuple | None = None
+        self._learned: tuple | None = None
+        self._reported = (-1, 0.0)
+
+    def learn(self) -> bool:
+        """Fit the learner if labels changed and there are enough to begin with; return whether it was fitted."""
+        self.read()
+        if self._learned == self._read or len(self.training) < self.settings.first_labels:
+            return False
+        self.learner.fit(self.training)
+        self._learned = self._read
+        return self.learner.is_fitted
+
+    def wait(self, updates: int, more: More) -> bool:
+        """Wait until there are labels enough for one step more than `updates` updates; False if the run should end.
+
+        If all there was to ask about a rollout has been answered, the step begins with fewer. Raises Cancelled.
+        """
+        step = updates // self.settings.updates_per_step + 1
+        needed = max(self.settings.first_labels, self.settings.labels_per_step * step)
+        while True:
+            self.stop_if_cancelled()
+            self.read()
+            self._report(needed)
+            if len(self.training) >= needed:
+                return True
+            most = self.settings.max_labels
+            if most and self.total >= most:
+                self.end_reason = f"{self.total:,} labels are there"
+                return False
+            self.queue.top_up(more)
+            if self.queue.is_dry:
+                return True
+            self.rest()
+
+    def stop_if_cancelled(self) -> None:
+        """Raise Cancelled if somebody asked the run to stop."""
+        if self.context.cancelled():
+            raise Cancelled
+
+    def read(self) -> None:
+        """Read the store's labels if they may have changed."""
+        mark = change_mark(self.context.store)
+        if mark == self._read:
+            return
+        try:
+            rows = preference_rows(self.context.store, source=self.settings.labels)
+        except BadInput:  # nobody has labelled yet: the run was started with checked settings
+            rows = []
+        self.training, self.total, self._read = [row for row in rows if row.split == "train"], len(rows), mark
+
+    def _report(self, needed: int) -> None:
+        count, moment = len(self.training), time.monotonic()
+        if count != self._reported[0] or moment - self._reported[1] > REPORT_SECONDS:
+            self._reported = count, moment
+            note = f"{count:,} labels to learn from; the next step begins at {needed:,}"
+            self.context.progress(min(count, needed - 1), needed, note)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of an online run; importable without torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolicy, option
+from reward.placement_settings import PlacementSettings
+from reward.training_settings import LoraSettings
+from rlhf.ppo.settings import PPOSettings
+from rlhf.settings import LastPrompt, ProjectName, TemplateSettings
+
+MOST_UPDATES = 10_000
+"""Updates after which a run ends, whatever is labelled."""
+
+
+class OnlineSettings(TemplateSettings, LoraSettings, PlacementSettings):
+    """Train reward model and policy while people label, on the pairs that teach most."""
+
+    from_: StartPolicy = ""
+    labels: str = option("person+import", main=True)
+    max_labels: int = option(0, unit="labels", main=True, min=0)
+    project: ProjectName = ""
+    selection: Literal["variance", "random"] = option("variance", main=True)
+    random_share: float = option(0.2, min=0.1, max=1.0)
+    first_labels: int = option(32, unit="labels", min=2)
+    labels_per_step: int = option(8, unit="labels", min=1)
+    updates_per_step: int = option(1, unit="updates", min=1, max=100)
+    publish_every: int = option(100, unit="labels", min=0)
+    members: int = option(10, unit="members", min=2, max=100)
+    kl_target: float = option(3.0, unit="nats_per_answer", main=True, min=0.01, max=1e3)
+    kl_budget: float = option(6.0, unit="nats_per_answer", min=0.01, max=1e3)
+    kl_coef: float = option(0.05, min=0.0, max=1e3)
+    learning_rate: LearningRate = 1.5e-3
+    prompts: str = ""
+    last_prompt: LastPrompt = 0
+    batch_size: int = option(128, unit="completions", min=4)
+    group_size: int = option(8, unit="completions", min=2)
+    minibatch: int = option(32, unit="completions", min=1)
+    max_new_tokens: CompletionLength = 80
+    rank: Rank = 16
+    seed: Seed = 0
+
+    def ppo(self) -> PPOSettings:
+        """Return the settings of the policy's updates. Raises BadInput for sizes that do not divide."""
+        own = {name: value for name, value in self if name in PPOSettings.model_fields and name != "from_"}
+        return PPOSettings(**own, max_steps=MOST_UPDATES, validation_prompts=1)

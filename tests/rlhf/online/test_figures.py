@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of an online run come from its random arm, with their denominators."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from data.intervals import wilson_interval
+from data.tables.online_pairs import OnlineAnswer
+from rlhf.online.figures import Freshness, Share, measure
+
+ANSWER = OnlineAnswer(
+    version=0,
+    arm="random",
+    rule="random",
+    predicted=0.9,
+    source="person",
+    created_at="2026-01-01",
+    labeler_id=1,
+    pair_id=1,
+    label=1.0,
+    first_is_learner=True,
+    newest=0,
+)
+
+
+def test_a_share_has_the_interval_of_its_count():
+    assert Share.of([1.0, 1.0, 0.0, 0.5]) == Share(0.625, wilson_interval(2.5, 4), 4)
+    assert Share.of([]).value is None
+
+
+def test_accuracy_counts_predicted_answers_of_the_random_arm_between_two_answers_of_the_policy():
+    as_predicted, other = ANSWER, replace(ANSWER, label=0.0, pair_id=2)
+    left_out = [replace(ANSWER, arm="active", rule="variance"), replace(ANSWER, rule="start")]
+    figures = measure([as_predicted, as_predicted, other, replace(ANSWER, label=0.5), *left_out])
+    assert (figures.accuracy.value, figures.accuracy.count) == (pytest.approx(2.5 / 4), 4)
+
+
+def test_a_win_is_the_policys_answer_whichever_is_first():
+    meets = replace(ANSWER, rule="start")
+    answers = [meets, replace(meets, first_is_learner=False), replace(meets, label=0.0), replace(meets, label=0.5)]
+    figures = measure(answers)
+    assert (figures.win_rate.value, figures.win_rate.count) == ((1 + 0 + 0 + 0.5) / 4, 4)
+
+
+def test_agreement_is_of_two_labelers_on_one_pair():
+    second = replace(ANSWER, labeler_id=2)
+    figures = measure([ANSWER, second, replace(second, label=0.0, labeler_id=3), replace(ANSWER, pair_id=2)])
+    # of the three couples of labelers on pair 1 one agrees; pair 2 has one labeler
+    assert (figures.agreement.value, figures.agreement.count) == (pytest.approx(1 / 3), 3)
+
+
+def test_freshness_counts_answers_about_the_newest_policy_its_parent_and_older_ones():
+    answers = [replace(ANSWER, version=version, newest=4) for version in (4, 4, 2, 0)]
+    assert measure([replace(ANSWER, version=2, newest=2), *answers]).freshness == Freshness(3, 1, 1)
