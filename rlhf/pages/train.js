@@ -1,11 +1,18 @@
 ((pages) => {
   const EVERY = 2000, WRITING = 300;
   const look = () => document.hidden || document.querySelector(`#look-${document.documentElement.dataset.page}`)?.click();
-  // The page on the screen was opened: it reads the store now and every two seconds, unless the tab is hidden.
-  window.openPage = () => {
+  // An element may come later than the event that needs it: the framework mounts a page piece by piece.
+  const present = async (selector) => {
+    while (!document.querySelector(selector)) await new Promise(requestAnimationFrame);
+    return document.querySelector(selector);
+  };
+  // The page on the screen was opened: it is mounted and reads the store now and every two seconds, unless the tab is hidden.
+  window.openPage = async () => {
+    (await present("#mount")).click();
     document.querySelector(`#open-${document.documentElement.dataset.page}`)?.click();
     look();
   };
+  window.mountPage = () => pages.map((page) => page === document.documentElement.dataset.page ? { __type__: "update", visible: true } : undefined);
   setInterval(look, EVERY);
   // Answers that are being written are read more often; a page that is not on the screen is left alone.
   setInterval(() => {
@@ -20,7 +27,10 @@
   window.chosenOn = (page) => address()[0] === page ? address()[1] : "";
   window.choose = (page, chosen) => { if (chosen && chosen !== chosenOn(page)) location.hash = `${page}/${encodeURIComponent(chosen)}`; };
   // The charts of the Runs page load with the first run that is shown. `charted` is a list of runs and how far they are.
-  window.showCharts = async (charted) => (await import("./charts/charts.js")).show(charted.split(" ")[0]);
+  window.showCharts = async (charted) => {
+    const [charts] = await Promise.all([import("./charts/charts.js"), present("#charts")]);
+    charts.show(charted.split(" ")[0]);
+  };
   const show = () => {
     const wanted = address()[0];
     const page = pages.includes(wanted) ? wanted : pages[0];
