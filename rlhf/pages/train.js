@@ -1,5 +1,8 @@
 ((pages) => {
   const EVERY = 2000, WRITING = 300;
+  // The framework observes the plain objects of its configuration. Handlers never change, so they need not be observed:
+  // it reads each of them once for every component.
+  window.gradio_config?.dependencies.forEach((handler) => Object.setPrototypeOf(handler, null));
   const look = () => document.hidden || document.querySelector(`#look-${document.documentElement.dataset.page}`)?.click();
   // An element may come later than the event that needs it: the framework mounts a page piece by piece.
   const present = async (selector) => {
