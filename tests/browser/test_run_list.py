@@ -88,7 +88,7 @@ def test_chosen_runs_are_cancelled_at_once(page, server, store):
     page.keyboard.press("Escape")
     page.locator("#cancel-chosen").click()
     expect(page.locator("#cancel-status")).to_contain_text(f"Removed from the queue: {waiting[1]}, {waiting[0]}.")
-    expect(page.locator("#cancel-several")).to_be_hidden()  # one run alone has a button of its own
+    expect(page.locator("#bulk-cancel")).to_be_hidden()  # one run alone has a button of its own
     store.runs.finish(working.id, "done")
 
 
