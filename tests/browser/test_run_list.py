@@ -52,7 +52,7 @@ def test_a_run_is_named_found_archived_and_hidden(page, server, store):
     page.locator("#runs-note-save").click()
     expect(page.locator("#runs-count")).to_contain_text("0 of ")
     page.get_by_label("Search runs").fill("")
-    expect(page.locator("#runs-count")).to_contain_text("1 archived runs are hidden.")
+    expect(page.locator("#runs-count")).to_contain_text("1 archived run is hidden.")
     expect(table.get_by_role("link", name=other, exact=True)).to_be_visible()
     page.get_by_label("Show archived runs").check()
     expect(table).to_contain_text("the long one")

@@ -174,7 +174,7 @@ def test_lines_are_smoothed_drawn_on_a_log_scale_and_by_episodes_or_seconds(page
     charts.get_by_label("Smoothing").fill("0.5")  # 0.4 is newest: (0.4/2 - 0.5/4 - 1/8) / (1/2 + 1/4 + 1/8)
     expect(reward.locator(".legend b").first).to_have_text("-0.05714 (0.4)")
     charts.get_by_label("Log scale").check()
-    expect(reward).to_contain_text("4 values are not above 0. A log scale cannot show them.")
+    expect(reward).to_contain_text("Values that are not above 0: 4. A log scale cannot show them.")
     expect(reward.locator(".at")).to_have_text("newest: update 3")
     charts.get_by_label("X axis").select_option("episodes")
     expect(reward.locator(".at")).to_have_text("newest: episodes 96")

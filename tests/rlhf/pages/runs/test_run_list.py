@@ -62,7 +62,7 @@ def test_a_row_has_the_name_the_tags_and_the_marks(runs):
 @pytest.mark.parametrize(
     ("wanted", "line"),
     [
-        (Filter(), "1 archived runs are hidden."),
+        (Filter(), "1 archived run is hidden."),
         (Filter(archived=True), ""),
         (Filter(tag="lr"), "2 of 4 runs match."),
     ],
