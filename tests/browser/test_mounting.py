@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from data import Store
-from tests.browser.run_charts import finish
+from tests.browser.runs.run_charts import finish
 from tests.support.browsing import MARKS, sign_in, tab, visit
 
 pytestmark = MARKS

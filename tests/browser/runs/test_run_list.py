@@ -4,32 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from data import Store
-from tests.browser.run_charts import finish, start
-from tests.support.browsing import MARKS, picture, sign_in, tab, visit
+from tests.browser.runs.run_charts import finish, start
+from tests.support.browsing import MARKS, picture, visit
 
 pytestmark = MARKS
-
-
-@pytest.fixture
-def store(served_home) -> Iterator[Store]:
-    store = Store(served_home)
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def page(browser, server) -> Iterator[Page]:
-    """A tab in which a researcher is signed in."""
-    with tab(browser) as opened:
-        sign_in(opened, server, "rae")
-        opened.wait_for_url(re.compile("/(label|train)"))
-        yield opened
 
 
 def test_a_run_is_named_found_archived_and_hidden(page, server, store):

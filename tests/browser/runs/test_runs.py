@@ -7,35 +7,16 @@ All tests use one tab, which loads the page once. Each has runs of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from xml.etree import ElementTree
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from data import Store
 from data.records import Run
-from tests.browser.run_charts import KINDS, OPEN_ALL, drag, expect_values_of, finish, hover, places, saved, start
-from tests.support.browsing import MARKS, sign_in, tab, visit, wait_for_refreshes
+from tests.browser.runs.run_charts import KINDS, OPEN_ALL, drag, expect_values_of, finish, hover, places, saved, start
+from tests.support.browsing import MARKS, visit, wait_for_refreshes
 from tests.support.serving import Server
 
 pytestmark = MARKS
-
-
-@pytest.fixture
-def store(served_home) -> Iterator[Store]:
-    store = Store(served_home)
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def page(browser, server) -> Iterator[Page]:
-    """A tab in which a researcher is signed in."""
-    with tab(browser) as opened:
-        sign_in(opened, server, "rae")
-        opened.wait_for_url(re.compile("/(label|train)"))
-        yield opened
 
 
 def test_the_library_loads_with_the_first_charts_and_only_their_first_group_is_open(page, server, store):
