@@ -15,7 +15,13 @@
     document.querySelector(`#open-${document.documentElement.dataset.page}`)?.click();
     look();
   };
-  window.mountPage = () => pages.map((page) => page === document.documentElement.dataset.page ? { __type__: "update", visible: true } : undefined);
+  // A page is shown once: to show it again would show what is hidden on it.
+  const mounted = new Set(), shown = { __type__: "update", visible: true };
+  window.mountPage = () => pages.map((page) => {
+    if (page !== document.documentElement.dataset.page || mounted.has(page)) return undefined;
+    mounted.add(page);
+    return shown;
+  });
   setInterval(look, EVERY);
   // Answers that are being written are read more often; a page that is not on the screen is left alone.
   setInterval(() => {

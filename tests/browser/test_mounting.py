@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from data import Store
 from tests.browser.runs.run_charts import finish
-from tests.support.browsing import MARKS, sign_in, tab, visit
+from tests.support.browsing import MARKS, sign_in, tab, visit, wait_for_refreshes
 
 pytestmark = MARKS
 CALL = "/gradio_api/run/predict"
@@ -49,6 +49,11 @@ def test_only_pages_that_were_turned_to_are_in_the_document_and_they_keep_what_w
     expect(page.locator("#page-audit").get_by_role("textbox").first).to_have_value("sign_in")
     expect(page.locator("#page-runs")).to_be_hidden()
     assert mounted(page) == ["runs", "audit"]
+    page.go_forward()
+    expect(page.locator("#page-runs h1")).to_be_visible()
+    wait_for_refreshes(page, 2)
+    for unseen in ("#chosen-run", "#cancel-run"):
+        expect(page.locator(unseen)).to_be_hidden()
 
 
 def test_what_a_page_was_sent_before_it_was_mounted_is_on_it_when_it_is_turned_to(researcher, server, served_home):
