@@ -35,7 +35,7 @@ _preference_loop() {
   esac
   case "$current" in -*) words="$(_preference_loop_words "$path -")" ;; esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-  case "${COMPREPLY[0]}" in *=) compopt -o nospace ;; esac
+  case "${COMPREPLY[0]}" in *=) compopt -o nospace 2>/dev/null ;; esac  # zsh has no compopt
 }
 complete -o default -F _preference_loop preference-loop
 """

@@ -2,6 +2,7 @@
 """Texts in every language. This folder holds those of errors of the data layer; higher layers add their catalogues.
 
 A catalogue is one JSON file per language with the same keys and blanks in each. Keys are flat and sorted.
+A blank such as `{n:run is|runs are}` is the first part if n is 1, else the second. Stored lines have none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from string import Formatter
 
 FALLBACK = "en"
 """The language of logs, the command line and stored lines."""
@@ -32,9 +34,20 @@ def add_texts(folder: Path) -> None:
 add_texts(Path(__file__).parent)
 
 
+class _Plurals(Formatter):
+    """Fill the blanks of `str.format` and those that depend on a count."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        """Return the value, or the part for its count."""
+        one, choice, other = format_spec.partition("|")
+        if not choice:
+            return str(super().format_field(value, format_spec))
+        return one if str(value) == "1" else other
+
+
 def say(language: str, key: str, /, **values: object) -> str:
     """Return the text of `key` in `language`, filled with `values`. Raise KeyError for an unknown key."""
-    return TEXTS[language][key].format(**values)
+    return _Plurals().vformat(TEXTS[language][key], (), values)
 
 
 def translate_line(line: str, language: str) -> str:

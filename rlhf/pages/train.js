@@ -1,11 +1,27 @@
 ((pages) => {
   const EVERY = 2000, WRITING = 300;
+  // The framework observes the plain objects of its configuration. Handlers never change, so they need not be observed:
+  // it reads each of them once for every component.
+  window.gradio_config?.dependencies.forEach((handler) => Object.setPrototypeOf(handler, null));
   const look = () => document.hidden || document.querySelector(`#look-${document.documentElement.dataset.page}`)?.click();
-  // The page on the screen was opened: it reads the store now and every two seconds, unless the tab is hidden.
-  window.openPage = () => {
+  // An element may come later than the event that needs it: the framework mounts a page piece by piece.
+  const present = async (selector) => {
+    while (!document.querySelector(selector)) await new Promise(requestAnimationFrame);
+    return document.querySelector(selector);
+  };
+  // The page on the screen was opened: it is mounted and reads the store now and every two seconds, unless the tab is hidden.
+  window.openPage = async () => {
+    (await present("#mount")).click();
     document.querySelector(`#open-${document.documentElement.dataset.page}`)?.click();
     look();
   };
+  // A page is shown once: to show it again would show what is hidden on it.
+  const mounted = new Set(), shown = { __type__: "update", visible: true };
+  window.mountPage = () => pages.map((page) => {
+    if (page !== document.documentElement.dataset.page || mounted.has(page)) return undefined;
+    mounted.add(page);
+    return shown;
+  });
   setInterval(look, EVERY);
   // Answers that are being written are read more often; a page that is not on the screen is left alone.
   setInterval(() => {
@@ -20,7 +36,10 @@
   window.chosenOn = (page) => address()[0] === page ? address()[1] : "";
   window.choose = (page, chosen) => { if (chosen && chosen !== chosenOn(page)) location.hash = `${page}/${encodeURIComponent(chosen)}`; };
   // The charts of the Runs page load with the first run that is shown. `charted` is a list of runs and how far they are.
-  window.showCharts = async (charted) => (await import("./charts/charts.js")).show(charted.split(" ")[0]);
+  window.showCharts = async (charted) => {
+    const [charts] = await Promise.all([import("./charts/charts.js"), present("#charts")]);
+    charts.show(charted.split(" ")[0]);
+  };
   const show = () => {
     const wanted = address()[0];
     const page = pages.includes(wanted) ? wanted : pages[0];

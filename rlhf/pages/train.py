@@ -51,25 +51,37 @@ PAGES = (
 
 
 def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
-    """Build the site. The address's #name chooses the page; `train.js` then clicks the page's hidden button `look`.
+    """Build the site. The address's #name chooses the page; `train.js` then clicks hidden buttons.
 
-    Only the page on the screen asks the server: the browser spends a tenth of a second on each answer.
+    `mount` creates the page's components in the browser, which would take a third of a second for all pages.
+    `look` reads the store for the page on the screen alone: the browser spends a tenth of a second on each answer.
     """
     with gr.Blocks(title="Preference Loop", fill_width=True, analytics_enabled=False) as blocks:
         opened = gr.Button(elem_id="open-runs", visible="hidden")
+        mount = gr.Button(elem_id="mount", visible="hidden")
         looks = {name: gr.Button(elem_id=f"look-{name}", visible="hidden").click for name in PAGES}
         pages = page_builders(store, looks, presence or Presence())
         with gr.Row(elem_id="frame"):
             with gr.Column(elem_id="side"):
                 gr.HTML(side_bar(), padding=False)
             with gr.Column(elem_id="pages"):
-                built = {name: _build_page(name, pages[name]) for name in PAGES}
+                columns = {
+                    name: gr.Column(elem_id=f"page-{name}", elem_classes="page", visible=False) for name in PAGES
+                }
+        built = {}
+        for name, column in columns.items():
+            with column:
+                built[name] = pages[name]()
         runs, projects = built["runs"], built["projects"]
         assert isinstance(runs, RunsPage)
         assert isinstance(projects, ProjectsPage)
         projects.wire_sampling(runs)
         opened.click(runs.open_page, runs.model_fields(), runs.refreshed(), **QUIET)
+        mount.click(None, None, list(columns.values()), js="() => mountPage()", **QUIET)
         blocks.load(None, js="() => openPage()")
+    for part in blocks.blocks.values():
+        if isinstance(part, gr.Textbox) and part.value is None:
+            part.value = ""  # as it is once it is mounted: a page may read the store before
     return blocks
 
 
@@ -128,9 +140,3 @@ def _languages() -> str:
         f"{esc(say(code, 'language_sign'))}</button>"
         for code in TEXTS
     )
-
-
-def _build_page(name: str, build: Callable[[], object]) -> object:
-    """Build one page; the style sheet shows the one that the address names."""
-    with gr.Column(elem_id=f"page-{name}", elem_classes="page"):
-        return build()

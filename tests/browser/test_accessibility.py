@@ -145,6 +145,16 @@ def test_no_page_of_the_researcher_violates_a_rule(label_store, desk, label_addr
     assert lines == []
 
 
+@pytest.mark.parametrize("height", [860, 800, 768, 720])
+def test_the_side_bar_shows_all_its_links_and_choices_on_a_low_screen(label_store, desk, label_address, height):
+    page = desk.sign_in(label_address, label_store.accounts.by_name("rae")).new_page()
+    page.set_viewport_size({"width": 1280, "height": height})
+    page.goto(f"{label_address}/train/#export")
+    language = page.locator("#nav").get_by_role("button", name="한")
+    expect(language).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.querySelector('#nav').scrollHeight <= document.querySelector('#nav').clientHeight")
+
+
 @pytest.mark.parametrize(("width", "height"), [(740, 360), (640, 360), (320, 256)])
 def test_on_a_low_screen_the_texts_have_a_height_and_the_verdicts_stay_in_reach(desk, label_address, width, height):
     words = "A longer answer that takes several lines on a narrow screen. " * 12

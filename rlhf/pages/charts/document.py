@@ -19,7 +19,7 @@ from rlhf.kinds import kind_title
 from rlhf.pages.charts.curves import Curves, read_curves
 from rlhf.pages.charts.groups import TOTALS, group_metrics, limits_of, words
 from rlhf.pages.markup import esc, scrolling
-from rlhf.pages.runs.listing import describe_tags
+from rlhf.pages.runs.run_list import describe_tags
 
 MOST_RUNS = 8
 """Runs in one set of charts, at most: a reader can distinguish so many colours."""

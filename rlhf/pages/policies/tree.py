@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The family tree of policies: a nested list of links, children below their parent, as HTML. Without gradio."""
+"""The family tree of policies: a nested list of links, children below their parent, as HTML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reward.report.addresses import id_link, link_ids
 from rlhf.evaluation.arena import KIND_NAMES
 from rlhf.pages.markup import esc
 from rlhf.pages.policies.figures import by_people, format_kl, judged_by, newest_evaluations
-from rlhf.pages.runs.listing import describe_tags
+from rlhf.pages.runs.run_list import describe_tags
 
 Children = Mapping[int | None, Sequence[Policy]]
 """Children by their parent's id, oldest first; those without a known parent by None."""

@@ -74,9 +74,8 @@ class RunForm:
 
     def _add(self, settings: Sequence[Described]) -> None:
         for setting in settings:
-            with gr.Column(min_width=230):
-                elem_id = f"{self.kind.name}-{setting.key}"
-                self.fields[setting.key] = setting_field(self.kind.name, setting, POLICIES + REWARDS, elem_id=elem_id)
+            elem_id = f"{self.kind.name}-{setting.key}"
+            self.fields[setting.key] = setting_field(self.kind.name, setting, POLICIES + REWARDS, elem_id=elem_id)
 
     def wire(self, chosen: Block) -> None:
         """Queue the run on a click; `chosen` is the field that then gets its id."""

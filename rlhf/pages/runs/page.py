@@ -28,10 +28,9 @@ from rlhf.pages.components import heading, hidden, html, unchanged
 from rlhf.pages.markup import empty
 from rlhf.pages.runs import view as run_view
 from rlhf.pages.runs.form import RunForm, add_forms
-from rlhf.pages.runs.listing import Filter
 from rlhf.pages.runs.log import RunLog
 from rlhf.pages.runs.note_form import NoteForm
-from rlhf.pages.runs.run_list import RunList, marks_of
+from rlhf.pages.runs.run_list import Filter, RunList, marks_of
 from rlhf.runs import launch, supervisor
 from rlhf.runs.disk_use import count_bytes, run_folder
 

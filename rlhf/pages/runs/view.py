@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run as plain values and HTML: its head and samples. Without gradio."""
+"""A run as plain values and HTML: its head and samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rlhf.kinds import kind_title
 from rlhf.pages.first_round.facts import Outcome
 from rlhf.pages.first_round.steps import describe_outcome
 from rlhf.pages.markup import empty, esc, facts, side_by_side
-from rlhf.pages.runs.listing import describe_tags
+from rlhf.pages.runs.run_list import describe_tags
 from rlhf.pages.runs.usage import Used, usage_facts
 from rlhf.runs.disk_use import format_bytes
 

@@ -145,7 +145,7 @@ def test_what_the_hub_says_is_one_line_and_the_files_stay(tmp_path, monkeypatch)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_makes_every_kind_of_file_and_lists_it(home_of, tmp_path, kind):
     store = home_of([{"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "No.", "labeler": "mina"}])
-    assert "1 rows written" in make_file(store, "preferences", "trl", "import", kind, by="account 7")
+    assert "1 row written" in make_file(store, "preferences", "trl", "import", kind, by="account 7")
     [made] = (store.home / "exports").iterdir()
     assert made.name.endswith(f".{kind}")
     assert [act["actor"] for act in store.audit.all() if act["action"] == "export"] == ["account 7"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from data.texts import STORED
 from labeling.texts import translate
 from labeling.texts.translate import FALLBACK, TEXTS, language_of, say
 
@@ -38,8 +39,12 @@ SAME_IN_KOREAN = {
 """Texts of names, units and blanks alone."""
 
 
+PLURAL = re.compile(r"\{\w+:[^}]*\|[^}]*\}")
+
+
 def blanks(text: str) -> list[str]:
-    return sorted(re.findall(r"\{\w+[^}]*\}", text))
+    """Return the blanks of a text for values; Korean has no plurals."""
+    return sorted(re.findall(r"\{\w+[^}]*\}", PLURAL.sub("", text)))
 
 
 def literal_keys() -> set[str]:
@@ -74,6 +79,19 @@ def test_a_catalogue_is_sorted_by_key_with_one_key_per_line(language):
 
 def test_only_names_and_units_are_the_same_in_korean():
     assert {key for key, text in TEXTS["ko"].items() if text == TEXTS[FALLBACK][key]} == SAME_IN_KOREAN
+
+
+@pytest.mark.parametrize(
+    ("n", "line"),
+    [(0, "0 archived runs are hidden."), (1, "1 archived run is hidden."), (1001, "1,001 archived runs are hidden.")],
+)
+def test_a_noun_follows_its_count(n, line):
+    assert say("en", "train.runs.hidden", n=n) == line
+
+
+def test_no_stored_line_depends_on_a_count():
+    stored = {key for key in TEXTS[FALLBACK] if f"{key}_remedy" in TEXTS[FALLBACK] or key.startswith(STORED)}
+    assert [key for key in stored if PLURAL.search(TEXTS[FALLBACK][key])] == []
 
 
 def test_an_unknown_key_is_an_error():

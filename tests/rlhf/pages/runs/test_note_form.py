@@ -84,7 +84,7 @@ def test_an_archived_run_is_hidden_in_the_table_and_among_the_runs_to_add(page, 
     change_note(store, "run2", by="rae", archived=True)
     drawn = page.refresh("run1", "", "")
     assert [row[0] for row in drawn[page.list.table]["data"]] == ["run1"]
-    assert "1 archived runs are hidden." in drawn[page.list.count]
+    assert "1 archived run is hidden." in drawn[page.list.count]
     everything = page.refresh("run1", "", "", "", "", "", "", "", "", "", True)
     assert [row[0] for row in everything[page.list.table]["data"]] == ["run2", "run1"]
     assert make_document(store, "run1")["others"] == []

@@ -6,8 +6,7 @@ from __future__ import annotations
 import gradio as gr
 
 from data.tables.process_identity import identify_process
-from rlhf.pages.runs.listing import COLUMNS, Filter
-from rlhf.pages.runs.run_list import RunList
+from rlhf.pages.runs.run_list import COLUMNS, Filter, RunList
 from rlhf.pages.runs.usage import memory_cell, usage_facts
 
 USED = {"cpu_percent": 187.4, "cores": 4.0, "memory_mb": 1536.4}

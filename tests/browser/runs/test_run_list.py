@@ -4,32 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from data import Store
-from tests.browser.run_charts import finish, start
-from tests.support.browsing import MARKS, picture, sign_in, tab, visit
+from tests.browser.runs.run_charts import finish, start
+from tests.support.browsing import MARKS, picture, visit
 
 pytestmark = MARKS
-
-
-@pytest.fixture
-def store(served_home) -> Iterator[Store]:
-    store = Store(served_home)
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def page(browser, server) -> Iterator[Page]:
-    """A tab in which a researcher is signed in."""
-    with tab(browser) as opened:
-        sign_in(opened, server, "rae")
-        opened.wait_for_url(re.compile("/(label|train)"))
-        yield opened
 
 
 def test_a_run_is_named_found_archived_and_hidden(page, server, store):
@@ -52,7 +33,7 @@ def test_a_run_is_named_found_archived_and_hidden(page, server, store):
     page.locator("#runs-note-save").click()
     expect(page.locator("#runs-count")).to_contain_text("0 of ")
     page.get_by_label("Search runs").fill("")
-    expect(page.locator("#runs-count")).to_contain_text("1 archived runs are hidden.")
+    expect(page.locator("#runs-count")).to_contain_text("1 archived run is hidden.")
     expect(table.get_by_role("link", name=other, exact=True)).to_be_visible()
     page.get_by_label("Show archived runs").check()
     expect(table).to_contain_text("the long one")
@@ -88,7 +69,7 @@ def test_chosen_runs_are_cancelled_at_once(page, server, store):
     page.keyboard.press("Escape")
     page.locator("#cancel-chosen").click()
     expect(page.locator("#cancel-status")).to_contain_text(f"Removed from the queue: {waiting[1]}, {waiting[0]}.")
-    expect(page.locator("#cancel-several")).to_be_hidden()  # one run alone has a button of its own
+    expect(page.locator("#bulk-cancel")).to_be_hidden()  # one run alone has a button of its own
     store.runs.finish(working.id, "done")
 
 

@@ -9,8 +9,8 @@ import gradio as gr
 import pytest
 
 from data.records import Note
-from rlhf.pages.runs.cancel_several import CancelSeveral
-from rlhf.pages.runs.listing import COLUMNS, Filter, describe_count, filter_runs, run_rows
+from rlhf.pages.runs.bulk_cancel import BulkCancel
+from rlhf.pages.runs.run_list import COLUMNS, Filter, describe_count, filter_runs, run_rows
 
 NOTES = {
     1: Note("first try", "KL ran away", ("lr",)),
@@ -62,7 +62,7 @@ def test_a_row_has_the_name_the_tags_and_the_marks(runs):
 @pytest.mark.parametrize(
     ("wanted", "line"),
     [
-        (Filter(), "1 archived runs are hidden."),
+        (Filter(), "1 archived run is hidden."),
         (Filter(archived=True), ""),
         (Filter(tag="lr"), "2 of 4 runs match."),
     ],
@@ -73,7 +73,7 @@ def test_a_line_counts_what_the_filter_leaves_out(runs, wanted, line):
 
 def test_the_fold_offers_what_has_not_ended_and_says_what_became_of_it(store, runs):
     with gr.Blocks():
-        several = CancelSeveral(store)
+        several = BulkCancel(store)
     drawn = several.draw(runs, NOTES)
     assert drawn[several.fold].visible
     assert drawn[several.choice].choices == [

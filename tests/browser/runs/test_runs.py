@@ -7,35 +7,16 @@ All tests use one tab, which loads the page once. Each has runs of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from xml.etree import ElementTree
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from data import Store
 from data.records import Run
-from tests.browser.run_charts import KINDS, OPEN_ALL, drag, expect_values_of, finish, hover, places, saved, start
-from tests.support.browsing import MARKS, sign_in, tab, visit, wait_for_refreshes
+from tests.browser.runs.run_charts import KINDS, OPEN_ALL, drag, expect_values_of, finish, hover, places, saved, start
+from tests.support.browsing import MARKS, visit, wait_for_refreshes
 from tests.support.serving import Server
 
 pytestmark = MARKS
-
-
-@pytest.fixture
-def store(served_home) -> Iterator[Store]:
-    store = Store(served_home)
-    yield store
-    store.close()
-
-
-@pytest.fixture(scope="module")
-def page(browser, server) -> Iterator[Page]:
-    """A tab in which a researcher is signed in."""
-    with tab(browser) as opened:
-        sign_in(opened, server, "rae")
-        opened.wait_for_url(re.compile("/(label|train)"))
-        yield opened
 
 
 def test_the_library_loads_with_the_first_charts_and_only_their_first_group_is_open(page, server, store):
@@ -174,7 +155,7 @@ def test_lines_are_smoothed_drawn_on_a_log_scale_and_by_episodes_or_seconds(page
     charts.get_by_label("Smoothing").fill("0.5")  # 0.4 is newest: (0.4/2 - 0.5/4 - 1/8) / (1/2 + 1/4 + 1/8)
     expect(reward.locator(".legend b").first).to_have_text("-0.05714 (0.4)")
     charts.get_by_label("Log scale").check()
-    expect(reward).to_contain_text("4 values are not above 0. A log scale cannot show them.")
+    expect(reward).to_contain_text("Values that are not above 0: 4. A log scale cannot show them.")
     expect(reward.locator(".at")).to_have_text("newest: update 3")
     charts.get_by_label("X axis").select_option("episodes")
     expect(reward.locator(".at")).to_have_text("newest: episodes 96")
