@@ -59,16 +59,20 @@ class LiveFigures:
 def measure(answers: Sequence[OnlineAnswer]) -> LiveFigures:
     """Return the figures of a run's answers, which are in the order of time."""
     random_arm = [answer for answer in answers if answer.arm == "random"]
-    wins = [
-        answer.label if answer.first_is_learner else 1 - answer.label for answer in random_arm if answer.rule == "start"
-    ]
     return LiveFigures(
         labels=len(answers),
         accuracy=Share.of([answer.as_predicted for answer in random_arm if answer.rule == "random"]),
-        win_rate=Share.of(wins),
+        win_rate=Share.of(win_values(answers)),
         agreement=Share.of(_agreements(random_arm)),
         freshness=_freshness(answers[-LATEST:]),
     )
+
+
+def win_values(answers: Sequence[OnlineAnswer]) -> list[float]:
+    """Return 1 for each answer that prefers the policy to its start, 0 for the opposite, one half for a tie."""
+    return [
+        answer.label if answer.first_is_learner else 1 - answer.label for answer in answers if answer.rule == "start"
+    ]
 
 
 def _agreements(answers: Sequence[OnlineAnswer]) -> list[float]:
