@@ -1,8 +1,9 @@
 ((pages) => {
   const EVERY = 2000, WRITING = 300;
-  // The framework observes the plain objects of its configuration. Handlers never change, so they need not be observed:
-  // it reads each of them once for every component.
-  window.gradio_config?.dependencies.forEach((handler) => Object.setPrototypeOf(handler, null));
+  // The framework observes the plain objects of its configuration. Its parts never change, so they need not be observed:
+  // each handler is read once for every component.
+  const { dependencies = [], components = [] } = window.gradio_config ?? {};
+  for (const fixed of [...dependencies, ...components, ...components.map(({ props }) => props)]) Object.setPrototypeOf(fixed, null);
   const look = () => document.hidden || document.querySelector(`#look-${document.documentElement.dataset.page}`)?.click();
   // An element may come later than the event that needs it: the framework mounts a page piece by piece.
   const present = async (selector) => {
