@@ -84,7 +84,7 @@ class OnlineRun:
         recorder = OnlineRecorder(context)
         trainer = OnlineTrainer(
             base,
-            learner.reward,
+            learner,
             args,
             train_dataset=rows,
             start=adapter_folder(store, parent) if parent.adapter else None,
