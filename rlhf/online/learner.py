@@ -39,7 +39,7 @@ class Learner:
         width = answer_features(base, [[min(base.eos_ids)]], [[min(base.eos_ids)]]).shape[1]
         self.head, self.ensemble = torch.zeros(width), torch.zeros(members, width)
         self.labels = 0
-        self.loss = float("nan")
+        self.loss: float | None = None
         self._penalty, self._chosen_for = 0.0, 0
         self._recent: dict[Text, Tensor] = {}
         self._labeled: dict[str, Tensor] = {}
