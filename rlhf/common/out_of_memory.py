@@ -14,6 +14,7 @@ SIZES: dict[str, tuple[str, ...]] = {
     "best-of-n": SAMPLING,
     "rejection": SAMPLING,
     "ppo": ("per_device_batch_size", "max_new_tokens", "batch_size"),
+    "online": ("max_new_tokens", "batch_size"),
     "sft": TRAINING,
     "dpo": TRAINING,
     "reward": TRAINING,

@@ -17,6 +17,7 @@ KIND_NAMES = {
     "base": "base",
     "sft": "SFT",
     "ppo": "PPO",
+    "online": "online learning",
     "dpo": "DPO",
     "rejection": "rejection sampling",
     "best-of-n": "best of n",

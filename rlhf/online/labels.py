@@ -93,8 +93,17 @@ class LabelStream:
         self.training, self.total, self._read = [row for row in rows if row.split == "train"], len(rows), mark
 
     def _report(self, needed: int) -> None:
-        count, moment = len(self.training), time.monotonic()
-        if count != self._reported[0] or moment - self._reported[1] > REPORT_SECONDS:
-            self._reported = count, moment
-            note = f"{count:,} labels to learn from; the next step begins at {needed:,}"
-            self.context.progress(min(count, needed - 1), needed, note)
+        """Report the labels that are there: towards those that were asked for, else towards the next step."""
+        count, moment, settings = len(self.training), time.monotonic(), self.settings
+        if count == self._reported[0] and moment - self._reported[1] <= REPORT_SECONDS:
+            return
+        self._reported = count, moment
+        done, total = (self.total, settings.max_labels) if settings.max_labels else (count, needed)
+        self.context.progress(min(done, total), total, progress_note(count, needed, settings))
+
+
+def progress_note(labels: int, needed: int, settings: OnlineSettings) -> str:
+    """Return what a run with so many labels waits for, or how many updates it is behind, if a step needs `needed`."""
+    steps = max(0, labels - needed + settings.labels_per_step) // settings.labels_per_step
+    note = f"{steps * settings.updates_per_step:,} updates behind" if steps else f"the next step begins at {needed:,}"
+    return f"{labels:,} labels to learn from; {note}"

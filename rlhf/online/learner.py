@@ -8,26 +8,28 @@ mean 0; an ensemble with randomised priors says where it is unsure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from data.views.preferences import PreferenceRow
-from reward.about import HEADS, describe_base
 from reward.base.frozen_base import Base
 from reward.heads.features import answer_features
 from reward.heads.fit import Comparisons, choose_penalty, comparison_loss, fit_members
-from reward.member import Member
-from reward.model import RewardModel
+from reward.model import Ids
+from reward.protocol import Prompt
 from reward.training.rows import EncodedComparison, RowEncoder
 
+Text = tuple[tuple[int, ...], tuple[int, ...]]
+"""A prompt and an answer with its end, as ids."""
+REMEMBERED = 1024
+"""Texts whose features stay in memory beside those of labelled answers."""
 GROWTH = 1.2
 """The penalty is chosen again when the labels have grown by this factor."""
 
 
 class Learner:
-    """Heads that learn from comparisons. `reward` is the reward model, whose head each fit replaces.
+    """Heads that learn from comparisons, as a reward: see `reward.protocol.Rewarder`.
 
     Before the first fit the reward is 0 everywhere.
     """
@@ -35,17 +37,22 @@ class Learner:
     def __init__(self, base: Base, members: int, seed: int) -> None:
         self.base, self.members, self.seed = base, members, seed
         width = answer_features(base, [[min(base.eos_ids)]], [[min(base.eos_ids)]]).shape[1]
-        self.reward = RewardModel(base, [_pooled(torch.zeros(width))], replace(describe_base(base), method=HEADS))
-        self.ensemble = torch.zeros(members, width)
+        self.head, self.ensemble = torch.zeros(width), torch.zeros(members, width)
         self.labels = 0
-        self.loss = float("nan")
+        self.loss: float | None = None
         self._penalty, self._chosen_for = 0.0, 0
-        self._features: dict[str, Tensor] = {}
+        self._recent: dict[Text, Tensor] = {}
+        self._labeled: dict[str, Tensor] = {}
 
     @property
     def is_fitted(self) -> bool:
         """Return whether any comparison was learned from."""
         return self.labels > 0
+
+    @property
+    def tokenizer_hash(self) -> str:
+        """The hash of the tokenizer whose token ids `score` reads as completions."""
+        return self.base.fingerprint["tokenizer"]
 
     def fit(self, rows: Sequence[PreferenceRow]) -> None:
         """Fit all heads to these comparisons of training prompts. Without one that can be used nothing changes."""
@@ -56,34 +63,43 @@ class Learner:
         if not self._chosen_for <= len(encoded) < GROWTH * self._chosen_for:
             self._penalty, margins = choose_penalty(data, prompts)
             self._chosen_for, self.loss = len(encoded), comparison_loss(margins, data.labels, data.weights)
-        point, *ensemble = fit_members(data, self._penalty, self.members, self.seed)
-        self.reward.members = (_pooled(point.to(self.base.device)),)
-        self.ensemble, self.labels = torch.stack(ensemble), len(encoded)
+        heads = fit_members(data, self._penalty, self.members, self.seed)
+        self.head, self.ensemble, self.labels = heads[0], heads[1:], len(encoded)
+
+    def score(self, prompts: Sequence[Prompt], completions: Sequence[str] | Ids) -> list[float]:
+        """Return one raw score per (prompt, completion), higher is better; completions are texts or lists of ids."""
+        ids = [self.base.encode_completion(one) if isinstance(one, str) else list(one) for one in completions]
+        return self.scores([self.base.encode_prompt(prompt) for prompt in prompts], ids)[0].tolist()
 
     def scores(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
         """Return the raw scores of answers by the reward (N,) and by the ensemble (K, N)."""
-        features = answer_features(self.base, prompts, [self.base.encoding.append_end(ids) for ids in answers])
-        return features @ self.reward.members[0].head.cpu(), self.ensemble @ features.T
+        features = self._read(prompts, [self.base.encoding.append_end(ids) for ids in answers])
+        return features @ self.head, self.ensemble @ features.T
 
     def _comparisons(self, rows: Sequence[EncodedComparison]) -> Comparisons:
-        """Return the rows as features; answers that were not read before are read now."""
-        unread: dict[str, tuple[list[int], list[int]]] = {}
-        for one in rows:
-            unread |= {
-                id: (one.prompt, ids)
-                for id, ids in ((one.row.a_id, one.a), (one.row.b_id, one.b))
-                if id not in self._features
-            }
-        if unread:
-            prompts, answers = zip(*unread.values(), strict=True)
-            features = answer_features(self.base, prompts, answers)
-            self._features |= dict(zip(unread, features, strict=True))
-        first, second = (
-            torch.stack([self._features[getattr(one.row, side)] for one in rows]) for side in ("a_id", "b_id")
-        )
+        """Return the rows as features; answers that were not labelled before are read now."""
+        sides = [(one.row.a_id, one.prompt, one.a) for one in rows] + [
+            (one.row.b_id, one.prompt, one.b) for one in rows
+        ]
+        fresh = {id: (prompt, ids) for id, prompt, ids in sides if id not in self._labeled}
+        if fresh:
+            prompts, answers = zip(*fresh.values(), strict=True)
+            self._labeled |= dict(zip(fresh, self._read(prompts, answers), strict=True))
+        first, second = torch.stack([self._labeled[id] for id, *_ in sides]).chunk(2)
         labels, weights = (torch.tensor([getattr(one.row, name) for one in rows]) for name in ("label", "weight"))
         return Comparisons.of(first, second, labels, weights / weights.mean())
 
+    def _read(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> Tensor:
+        """Return the features (N, F) of answers with their ends. Those of the last texts are remembered.
 
-def _pooled(head: Tensor) -> Member:
-    return Member(None, head, pooled=True)
+        A rollout is read for its questions and again for its rewards, and the start's answers after every fit.
+        """
+        texts = [(tuple(prompt), tuple(answer)) for prompt, answer in zip(prompts, answers, strict=True)]
+        unread = list(dict.fromkeys(text for text in texts if text not in self._recent))
+        if unread:
+            read = answer_features(self.base, [list(prompt) for prompt, _ in unread], [list(ids) for _, ids in unread])
+            self._recent |= dict(zip(unread, read, strict=True))
+        features = torch.stack([self._recent[text] for text in texts])
+        for text in list(self._recent)[: max(0, len(self._recent) - REMEMBERED)]:
+            del self._recent[text]
+        return features

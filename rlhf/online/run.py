@@ -84,7 +84,7 @@ class OnlineRun:
         recorder = OnlineRecorder(context)
         trainer = OnlineTrainer(
             base,
-            learner.reward,
+            learner,
             args,
             train_dataset=rows,
             start=adapter_folder(store, parent) if parent.adapter else None,
@@ -194,7 +194,9 @@ class OnlineRecorder(RunRecorder):
         labels, figures = self.online.labels, self.online.figures()
         shares = {"live_accuracy": figures.accuracy, "live_win_rate": figures.win_rate}
         live = {name: share.value for name, share in shares.items() if share.value is not None}
-        about = {"labels": float(len(labels.training)), "held_out_loss": labels.learner.loss}
+        about = {"labels": float(len(labels.training))}
+        if labels.learner.loss is not None:
+            about["held_out_loss"] = labels.learner.loss
         super().on_log(args, state, control, (logs or {}) | about | live)
 
 

@@ -86,6 +86,10 @@ def _ppo(settings: Settings, lengths: Lengths) -> Workload:
     return replace(work, trained=trained)
 
 
+def _online(settings: Settings, lengths: Lengths) -> Workload:
+    return _ppo(settings.ppo(), lengths)
+
+
 def _embedding(settings: Settings, lengths: Lengths) -> Workload:
     return Workload(
         (Phase("reading", getattr(settings, "batch_size", READING_ROWS), lengths.instruction, divided=True),)
@@ -101,6 +105,7 @@ COUNTERS: dict[str, Counter] = {
     "dpo": _dpo,
     "reward": _reward,
     "ppo": _ppo,
+    "online": _online,
     "embed": _embedding,
 }
 """Kinds whose runs load a base that exists before them."""

@@ -111,7 +111,7 @@ def _run(
         KINDS["online"].settings_class(),
         {
             "labels": "simulated",
-            "from": "p1",
+            "from": "p2",
             "max_labels": most,
             "selection": selection,
             "random_share": TEST_SHARE,
@@ -139,7 +139,7 @@ def _run(
 
 def _label_the_start(store: Store, labelers: Labelers, seed: int) -> None:
     """Label as many pairs of the start's answers as labels are wanted."""
-    settings = {"from": "p1", "prompts": labelers.most, "test_share": TEST_SHARE, "seed": seed}
+    settings = {"from": "p2", "prompts": labelers.most, "test_share": TEST_SHARE, "seed": seed}
     parsed = parse_settings(KINDS["sample"].settings_class(), settings)
     run = store.runs.enqueue("sample", as_dict(parsed), "bench")
     store.runs.claim()

@@ -39,7 +39,7 @@ def online_speed(home: Path) -> dict[str, Any]:
     """Return the median and the 90 % quantile of the reaction in seconds, the longest wait for a pair, and counts."""
     store = Store(home)
     load_starter(store)
-    run = launch(store, "online", {"labels": "simulated", "from": "p1"}, by="bench")
+    run = launch(store, "online", {"labels": "simulated", "from": "p2"}, by="bench")
     waits = _label(store)
     store.runs.request_cancel(run.id)
     reactions = _reactions(store, run.id)

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from data.run_context import Cancelled
+from rlhf.online.labels import progress_note
 from rlhf.online.run import first_run
+from rlhf.online.settings import OnlineSettings
 from tests.support.online import TINY, Desk, start_online
 from tests.support.tiny_home import make_tiny_home
 from tests.support.tiny_model import make_tiny_model
@@ -158,3 +160,12 @@ def test_labels_of_an_excluded_labeler_are_forgotten_and_the_run_waits_for_other
     assert learned[1] == 0
     by_others = "SELECT count(*) FROM comparisons AS c JOIN accounts AS l ON l.id = c.labeler_id WHERE l.name != 'lab0'"
     assert result.report["live"]["labels"] == store.value(by_others) == 24
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [(7, "the next step begins at 8"), (8, "2 updates behind"), (15, "2 updates behind"), (24, "6 updates behind")],
+)
+def test_the_note_says_what_the_run_waits_for_or_how_far_it_is_behind(labels, note):
+    settings = OnlineSettings(labels_per_step=8, updates_per_step=2)
+    assert progress_note(labels, 8, settings) == f"{labels} labels to learn from; {note}"
