@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from data.run_context import Cancelled
-from rlhf.online.run import first_run
 from tests.support.online import TINY, Desk, start_online
 from tests.support.tiny_home import make_tiny_home
 from tests.support.tiny_model import make_tiny_model
@@ -111,7 +110,7 @@ def test_a_stopped_run_publishes_and_goes_on_with_the_same_questions_and_policy(
     resumed.labels.rest = check_then_answer
     resumed.work()
     assert {row["run_id"] for row in store.rows(ASKED)} == {online.context.run.id}
-    assert first_run(store, resumed.context.run).id == online.context.run.id
+    assert store.runs.lineage(resumed.context.run)[0].id == online.context.run.id
 
 
 def test_a_run_that_was_killed_asks_no_question_twice(store):
