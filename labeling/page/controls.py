@@ -9,6 +9,7 @@ from html import escape
 from data.records import Account
 from data.tables.forms import Form
 from labeling.http.color_scheme import color_scheme_switch
+from labeling.page.feedback import OnlineEffect
 from labeling.page.item_view import ItemView
 from labeling.session import Progress
 from labeling.texts.translate import TEXTS, say
@@ -40,11 +41,16 @@ def shortcut(key: str) -> str:
     return {"enter": "Enter", "left": "ArrowLeft", "right": "ArrowRight", "esc": "Escape"}.get(key, key)
 
 
-def header(language: str, account: Account, progress: Progress, item: ItemView | None) -> str:
+def header(
+    language: str, account: Account, progress: Progress, item: ItemView | None, learned: OnlineEffect | None = None
+) -> str:
     """Return the header: app, project, progress, guideline, colours, language, links, account name, sign-out."""
     train = f'<a href="../train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
     project = f"<span class=project>{escape(item.project.name)}</span>" if item else ""
     done = say(language, "progress", today=progress.today, total=progress.total)
+    if learned:
+        key = "learned" if learned.minutes else "learned_now"
+        done += f"<small>{say(language, key, n=learned.labels, m=learned.minutes)}</small>"
     guide = button(language, "guide", "panel", "guide", key="g") if item else ""
     return (
         f"<h1>{say(language, 'app')}</h1>{project}<span id=progress>{done}</span>"
