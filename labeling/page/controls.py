@@ -48,9 +48,6 @@ def header(
     train = f'<a href="../train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
     project = f"<span class=project>{escape(item.project.name)}</span>" if item else ""
     done = say(language, "progress", today=progress.today, total=progress.total)
-    if learned:
-        key = "learned" if learned.minutes else "learned_now"
-        done += f"<small>{say(language, key, n=learned.labels, m=learned.minutes)}</small>"
     guide = button(language, "guide", "panel", "guide", key="g") if item else ""
     return (
         f"<h1>{say(language, 'app')}</h1>{project}<span id=progress>{done}</span>"
@@ -59,7 +56,14 @@ def header(
         f"<a href=you>{say(language, 'my_data')}</a>"
         f"<span class=name>{escape(account.name)}</span>"
         f"<form method=post action=../logout><button id=sign_out>{say(language, 'sign_out')}</button></form></span>"
+        f"{_effect(language, learned) if learned else ''}"
     )
+
+
+def _effect(language: str, learned: OnlineEffect) -> str:
+    """Return the line on what an online run has learned."""
+    key = "learned" if learned.minutes else "learned_now"
+    return f"<small id=learned>{say(language, key, n=learned.labels, m=learned.minutes)}</small>"
 
 
 def _languages(language: str) -> str:
