@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 import torch
 
 from data.run_context import Cancelled
+from rlhf.pages.live.state import read_state
 from tests.support.online import TINY, Desk, start_online
 from tests.support.tiny_home import make_tiny_home
 from tests.support.tiny_model import make_tiny_model
@@ -60,6 +63,15 @@ def test_a_run_learns_from_the_labels_of_train_prompts_and_publishes_what_it_lea
     steps = (trained - TINY["first_labels"]) // TINY["labels_per_step"] + 1
     assert result.report["updates"] == 2 * steps  # two updates for each step that the labels allowed
     assert {row["version"] for row in asked} == {2 * step for step in range(steps + 1)}
+
+
+
+def test_the_live_page_shows_the_figures_that_the_run_reports(finished):
+    store, online, result, _ = finished
+    state = read_state(store, online.context.run)
+    assert asdict(state.figures) == result.report["live"]
+    assert (state.updates, state.learned_from) == (online.trainer.updates_done, result.report["learned_from"])
+    assert state.kl is not None
 
 
 def test_the_random_arm_has_its_share_and_half_of_it_meets_the_start(finished):
