@@ -57,6 +57,12 @@ class Metrics:
         rows = self._db.conn.execute(sql, [run_id, key])
         return [(step, math.nan if value is None else value) for step, value in rows]
 
+    def newest(self, run_id: int, key: str) -> float | None:
+        """Return the newest value of a curve; None without one, and if it is not a number."""
+        sql = "SELECT value FROM metrics WHERE run_id = ? AND key = ? ORDER BY step DESC LIMIT 1"
+        row = self._db.conn.execute(sql, [run_id, key]).fetchone()
+        return row[0] if row else None
+
     def all_series(self, run_id: int) -> dict[str, list[tuple[int, float]]]:
         """Return every curve of the run by name, in alphabetical order, as `series` returns one."""
         curves: dict[str, list[tuple[int, float]]] = {}

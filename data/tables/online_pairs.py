@@ -7,8 +7,10 @@ so their answers measure it without bias.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from data.clock import later, now
@@ -32,14 +34,16 @@ AT_WORK = """SELECT count(*) FROM accounts AS l WHERE EXISTS
 ANSWERS = """
 SELECT o.version, o.arm, o.rule, o.predicted, c.source, c.created_at, c.labeler_id, c.pair_id,
     CASE c.winner_id WHEN p.first_id THEN 1.0 WHEN p.second_id THEN 0.0 ELSE 0.5 END AS label,
-    (SELECT policy_id IS NULL FROM completions WHERE id = p.first_id) AS first_is_learner,
-    (SELECT max(newer.version) FROM online_pairs AS newer JOIN pairs AS n ON n.id = newer.pair_id
-        WHERE newer.run_id = o.run_id AND n.created_at <= c.created_at) AS newest
+    (SELECT policy_id IS NULL FROM completions WHERE id = p.first_id) AS first_is_learner
 FROM online_pairs AS o JOIN pairs AS p ON p.id = o.pair_id JOIN current_comparisons AS c ON c.pair_id = o.pair_id
 LEFT JOIN assignments AS a ON a.id = c.assignment_id
 WHERE o.run_id = ? AND a.repeats IS NULL AND c.verdict != 'both_bad'
 AND c.labeler_id NOT IN (SELECT labeler_id FROM labelers_aside) ORDER BY c.created_at, c.id
 """
+NEWEST_ASKED = """SELECT min(p.created_at) FROM online_pairs AS o JOIN pairs AS p ON p.id = o.pair_id
+WHERE o.run_id = ?1 AND o.version = (SELECT max(version) FROM online_pairs WHERE run_id = ?1)"""
+ASKED_SINCE = """SELECT o.version, min(p.created_at) AS since FROM online_pairs AS o JOIN pairs AS p ON p.id = o.pair_id
+WHERE o.run_id = ? GROUP BY o.version ORDER BY since"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +124,26 @@ class OnlinePairs(Table):
         """Take every waiting pair of the run from the queue; return their number."""
         return self.withdraw_older(run_id, NEVER)
 
+    def newest_asked(self, run_id: int) -> str | None:
+        """Return when the run first asked about its newest policy; None before its first question."""
+        return self._store.value(NEWEST_ASKED, [run_id])
+
     def labelers_at_work(self) -> int:
         """Count the labelers who got an item lately."""
         return self._store.value(AT_WORK, [later(-ACTIVE_SECONDS)])
 
     def answers(self, run_id: int) -> list[OnlineAnswer]:
         """Return the comparisons of the run's pairs in the order of time, without planned repeats."""
+        asked = self._store.rows(ASKED_SINCE, [run_id])
+        since, newest = [row["since"] for row in asked], list(accumulate((row["version"] for row in asked), max))
         return [
-            OnlineAnswer(**row | {"first_is_learner": bool(row["first_is_learner"])})
+            OnlineAnswer(
+                **row
+                | {
+                    "first_is_learner": bool(row["first_is_learner"]),
+                    "newest": newest[max(0, bisect_right(since, row["created_at"]) - 1)],
+                }
+            )
             for row in self._store.rows(ANSWERS, [run_id])
         ]
 

@@ -53,6 +53,13 @@ class Runs(Table):
         sql = "SELECT * FROM runs WHERE ?1 IS NULL OR state = ?1 ORDER BY id DESC"
         return [_run(row) for row in self._store.rows(sql, [state])]
 
+    def lineage(self, run: Run) -> list[Run]:
+        """Return the runs that resume each other up to this one, which is the last of them."""
+        runs = [run]
+        while runs[0].resumes is not None:
+            runs.insert(0, self.get(runs[0].resumes))
+        return runs
+
     def ended_after(self, moment: str) -> list[Run]:
         """Return the runs that ended after a stored time, in the order of their ends."""
         rows = self._store.rows("SELECT * FROM runs WHERE ended_at > ? ORDER BY ended_at", [moment])

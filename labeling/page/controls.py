@@ -9,6 +9,7 @@ from html import escape
 from data.records import Account
 from data.tables.forms import Form
 from labeling.http.color_scheme import color_scheme_switch
+from labeling.page.feedback import OnlineEffect
 from labeling.page.item_view import ItemView
 from labeling.session import Progress
 from labeling.texts.translate import TEXTS, say
@@ -40,7 +41,9 @@ def shortcut(key: str) -> str:
     return {"enter": "Enter", "left": "ArrowLeft", "right": "ArrowRight", "esc": "Escape"}.get(key, key)
 
 
-def header(language: str, account: Account, progress: Progress, item: ItemView | None) -> str:
+def header(
+    language: str, account: Account, progress: Progress, item: ItemView | None, learned: OnlineEffect | None = None
+) -> str:
     """Return the header: app, project, progress, guideline, colours, language, links, account name, sign-out."""
     train = f'<a href="../train/">{say(language, "train")}</a>' if account.role == "researcher" else ""
     project = f"<span class=project>{escape(item.project.name)}</span>" if item else ""
@@ -53,7 +56,14 @@ def header(language: str, account: Account, progress: Progress, item: ItemView |
         f"<a href=you>{say(language, 'my_data')}</a>"
         f"<span class=name>{escape(account.name)}</span>"
         f"<form method=post action=../logout><button id=sign_out>{say(language, 'sign_out')}</button></form></span>"
+        f"{_effect(language, learned) if learned else ''}"
     )
+
+
+def _effect(language: str, learned: OnlineEffect) -> str:
+    """Return the line on what an online run has learned."""
+    key = "learned" if learned.minutes else "learned_now"
+    return f"<small id=learned>{say(language, key, n=learned.labels, m=learned.minutes)}</small>"
 
 
 def _languages(language: str) -> str:

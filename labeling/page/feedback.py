@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from data.records import RewardModel
+from data.records import RewardModel, Run
 from data.store import Store
+from data.tables.projects import STANDARD, Project
 from labeling.quality.cached_overview import CachedFigures
 from labeling.quality.patterns import count_preferences, load_patterns, pair_scores
 
@@ -37,6 +39,13 @@ class Effect:
     accuracy: float | None
 
 
+class OnlineEffect(NamedTuple):
+    """Labels that the policy of an online run has learned from, and the whole minutes since its last update."""
+
+    labels: int
+    minutes: int
+
+
 def effect(store: Store) -> Effect:
     """Return agreement between people, and the accuracy on test prompts of the newest reward model of their labels."""
     models = [
@@ -54,6 +63,25 @@ def raw_agreement(store: Store) -> RawAgreement:
         return RawAgreement(None, 0)
     scores = pair_scores(count_preferences(patterns.counts))
     return RawAgreement(float(scores @ patterns.weights / pairs), pairs)
+
+
+def online_effect(store: Store, project: Project) -> OnlineEffect | None:
+    """Return what the online run that works in this project has learned; None without one, and before its first update.
+
+    Without such a run it costs one read of an index.
+    """
+    run = next((run for run in store.runs.all(state="running") if _asks_in(run, project)), None)
+    labels = store.metrics.newest(run.id, "labels") if run else None
+    if run is None or labels is None:
+        return None
+    asked = store.online_pairs.newest_asked(store.runs.lineage(run)[0].id)  # right after the last update
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(asked)).total_seconds() if asked else 0
+    return OnlineEffect(int(labels), max(0, int(seconds // 60)))
+
+
+def _asks_in(run: Run, project: Project) -> bool:
+    name = run.settings.get("project")
+    return run.kind == "online" and (name == project.name if name else project.id == STANDARD)
 
 
 def _from_people(model: RewardModel) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from data.records import Account
 from labeling.page import controls, panels, screen
-from labeling.page.feedback import Effect, effect
+from labeling.page.feedback import Effect, OnlineEffect, effect, online_effect
 from labeling.page.item_view import ItemView, view_item
 from labeling.session import Empty, Progress, Session
 from labeling.texts.translate import say
@@ -86,9 +86,10 @@ class PageRequest:
             item["texts"] = dict(zip(("left", "right"), item_view.answers, strict=True))
         view = screen.view_of(self.text("view"), item_view)
         progress = self.session.progress()
+        learned = online_effect(self.session.store, item_view.project)
         return {
             "item": item,
-            "regions": partial(render_item, self.language, self.session.labeler, progress, item_view, view),
+            "regions": partial(render_item, self.language, self.session.labeler, progress, item_view, view, learned),
         }
 
 
@@ -97,14 +98,16 @@ def render_reply(reply: Reply) -> Reply:
     return reply | {"regions": reply["regions"]()} if "regions" in reply else reply
 
 
-def render_item(language: str, account: Account, progress: Progress, item: ItemView, view: str) -> Regions:
+def render_item(
+    language: str, account: Account, progress: Progress, item: ItemView, view: str, learned: OnlineEffect | None
+) -> Regions:
     """Return the page's regions by their ids for one item."""
     bar = panels.past_bar(language, item.past) if item.past else ""
     return {
         "form": controls.form(language, item),
         "controls": controls.controls(language, item, view),
         "hold": controls.lease_timer(language, item),
-        "header": controls.header(language, account, progress, item),
+        "header": controls.header(language, account, progress, item, learned),
         "screen": bar + screen.screen(language, item, view),
         "panels": panels.panels(language, item),
     }

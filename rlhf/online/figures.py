@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data.intervals import Interval, wilson_interval
+from data.store import Store
 from data.tables.online_pairs import OnlineAnswer
+from data.views.preferences import parse_sources
 
 LATEST = 100
 """Answers that the freshness is measured on."""
@@ -54,6 +56,15 @@ class LiveFigures:
     win_rate: Share
     agreement: Share
     freshness: Freshness
+
+
+def read_answers(store: Store, run_id: int, labels: str) -> list[OnlineAnswer]:
+    """Return the answers to a run's questions by the sources that its setting `labels` names, in the order of time.
+
+    `run_id` is of the first run of those that resume each other.
+    """
+    sources, _ = parse_sources(labels)
+    return [answer for answer in store.online_pairs.answers(run_id) if answer.source in sources]
 
 
 def measure(answers: Sequence[OnlineAnswer]) -> LiveFigures:

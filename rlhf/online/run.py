@@ -24,7 +24,7 @@ from reward.base.placement import placement_on
 from rlhf.models.policy_loading import adapter_folder, check_template_set, template_options
 from rlhf.models.start_policy import choose_start
 from rlhf.online.asking import Asking
-from rlhf.online.figures import LiveFigures, measure
+from rlhf.online.figures import LiveFigures, measure, read_answers
 from rlhf.online.labels import LabelStream
 from rlhf.online.learner import Learner
 from rlhf.online.questions import QuestionQueue
@@ -93,7 +93,7 @@ class OnlineRun:
         )
         queue = QuestionQueue(
             store,
-            first_run(store, context.run).id,
+            store.runs.lineage(context.run)[0].id,
             find_project_id(store, settings.project),
             parent,
             {"temperature": args.temperature, "max_new_tokens": settings.max_new_tokens},
@@ -152,7 +152,7 @@ class OnlineRun:
 
     def figures(self) -> LiveFigures:
         """Measure the run by the labelers' answers."""
-        return measure(self.context.store.online_pairs.answers(self.labels.queue.run_id))
+        return measure(read_answers(self.context.store, self.labels.queue.run_id, self.settings.labels))
 
     def report(self) -> dict[str, Any]:
         """Return the report: why the run ended, its labels and updates, KL, and what labelers said."""
@@ -198,13 +198,6 @@ class OnlineRecorder(RunRecorder):
         if labels.learner.loss is not None:
             about["held_out_loss"] = labels.learner.loss
         super().on_log(args, state, control, (logs or {}) | about | live)
-
-
-def first_run(store: Store, run: Run) -> Run:
-    """Return the first of the runs that resume each other up to this one: its number names their questions."""
-    while run.resumes is not None:
-        run = store.runs.get(run.resumes)
-    return run
 
 
 def _published_last(store: Store, run: Run) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from rlhf.pages.first_round.offer import SIMULATE, Offer, make_offer, offer_butt
 from rlhf.pages.first_round.steps import due_step, round_steps
 from rlhf.pages.first_round.view import END, NEXT, draw_round
 from rlhf.pages.loop_counts import count_loop
+from rlhf.pages.markup import live_line
 from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, Step, next_step
 from rlhf.runs.launch import launch
 
@@ -104,6 +105,7 @@ class LoopPage:
         """Return the guide or the suggestion with its button, and the loop."""
         facts = read_round(self.store)
         counts = facts.counts if facts else count_loop(self.store)
+        facts = None if counts.online else facts  # an online run is a round of its own
         step = next_step(counts)
         return {
             self.suggestion: draw_round(round_steps(facts)) if facts else self.suggest(step),
@@ -131,6 +133,7 @@ def draw_step(step: Step, offer: Offer | None = None) -> str:
     """Return the suggestion with its reason, the link to its page, and the offer of simulated labelers."""
     link = f"<p><a href='{esc(step.link)}'>{esc(step.action)}</a></p>" if step.link else ""
     link += offer_button(offer) if offer else ""
+    link += live_line(step.live)
     head = f"<span class=soft>{esc(text('loop.next_step'))}</span><b>{link_ids(step.title)}</b>"
     return f"<div class='card next'>{head}{link_ids(step.reason)}{link}</div>"
 

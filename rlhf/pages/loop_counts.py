@@ -43,6 +43,7 @@ def count_loop(store: Store) -> LoopCounts:
         policies=store.policies.count(),
         newest=_newest_policy(store),
         active=active[0].public if active else None,
+        online=next((run.public for run in active if run.kind == "online" and run.state == "running"), None),
     )
 
 

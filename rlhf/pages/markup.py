@@ -29,6 +29,12 @@ def empty(message: str, link: str = "", label: str = "") -> str:
     return f"<div class=empty>{esc(message)}{anchor}</div>"
 
 
+def live_line(sentence: str) -> str:
+    """Return a sentence that leads to the Live page, with the link; nothing without one."""
+    link = f"<a href='#live'>{esc(text('live.title'))}</a>"
+    return f"<p class=soft>{esc(sentence)} {link}</p>" if sentence else ""
+
+
 def facts(pairs: Mapping[str, object]) -> str:
     """Return short facts in a row, each under its name, without the empty ones; ids are links."""
     shown = "".join(

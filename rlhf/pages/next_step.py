@@ -18,6 +18,7 @@ DISPUTED = 10
 COMPARED = 100
 """Pairs to queue when a policy is compared with its parent."""
 LABEL_PAGE = "../label/"
+LIVE_PAGE = "#live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class LoopCounts:
     `admitted`: simulated comparisons that count, as somebody let simulated labelers answer from a page; else 0.
     `disputed`: pairs on which labelers disagree and nobody decided yet.
     `driven`: a policy was trained with the newest reward model. `active`: a run that is queued or running.
+    `online`: an online run that works.
     """
 
     prompts: int = 0
@@ -74,6 +76,7 @@ class LoopCounts:
     policies: int = 0
     newest: NewestPolicy | None = None
     active: str | None = None
+    online: str | None = None
 
     @property
     def missing(self) -> int:
@@ -102,7 +105,10 @@ class LoopCounts:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A suggestion with its reason: a run to start (`kind`, `settings`) or a page to open (`link`, `action`)."""
+    """A suggestion with its reason: a run to start (`kind`, `settings`) or a page to open (`link`, `action`).
+
+    `live`: a sentence that leads to the Live page.
+    """
 
     title: str
     reason: str
@@ -110,11 +116,12 @@ class Step:
     settings: dict[str, str | int] = field(default_factory=dict)
     link: str | None = None
     action: str = ""
+    live: str = ""
 
 
 def next_step(counts: LoopCounts) -> Step:
     """Return the first step that holds the loop up, in the direction in which data moves."""
-    for rule in (_sources, _active_run, compare_step, reward_step, ppo_step, _adjudicate, label_step):
+    for rule in (_sources, _online_run, _active_run, compare_step, reward_step, ppo_step, _adjudicate, label_step):
         step = rule(counts)
         if step:
             return step
@@ -127,6 +134,15 @@ def _sources(counts: LoopCounts) -> Step | None:
     if not counts.policies:
         return Step(text("loop.import_policy"), text("loop.import_policy_reason"))
     return None
+
+
+def _online_run(counts: LoopCounts) -> Step | None:
+    if not counts.online:
+        return None
+    if not counts.waiting:
+        return _page("watch_online", LIVE_PAGE, run=counts.online)
+    step = _page("label_online", LABEL_PAGE, run=counts.online, waiting=counts.waiting)
+    return replace(step, live=text("loop.online_figures"))
 
 
 def _active_run(counts: LoopCounts) -> Step | None:
@@ -173,7 +189,8 @@ def reward_step(counts: LoopCounts) -> Step | None:
     if counts.reward_models:
         reason = text("loop.next_reward_reason", n=counts.fresh + counts.fresh_admitted, reward=counts.newest_reward)
         return Step(text("loop.next_reward"), f"{reason} {learns}", kind="reward", settings=settings)
-    return Step(text("loop.first_reward"), learns, kind="reward", settings=settings)
+    live = "" if "simulated" in counts.sources else text("loop.or_online")
+    return Step(text("loop.first_reward"), learns, kind="reward", settings=settings, live=live)
 
 
 def learns_from(counts: LoopCounts) -> str:

@@ -23,6 +23,7 @@ from rlhf.pages.clinic import ClinicPage
 from rlhf.pages.data import DataPage
 from rlhf.pages.export import ExportPage
 from rlhf.pages.labels import LabelsPage
+from rlhf.pages.live.page import LivePage
 from rlhf.pages.loop import LoopPage
 from rlhf.pages.markup import esc
 from rlhf.pages.next_step import LABEL_PAGE
@@ -35,6 +36,7 @@ from rlhf.runs.launch import launch
 
 PAGES = (
     "loop",
+    "live",
     "playground",
     "data",
     "clinic",
@@ -93,6 +95,7 @@ def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -
 
     return {
         "loop": partial(LoopPage, store, looks["loop"]),
+        "live": partial(LivePage, store, looks["live"]),
         "playground": partial(PlaygroundPage, store, looks["playground"]),
         "data": partial(DataPage, store, looks["data"]),
         "clinic": partial(ClinicPage, store, looks["clinic"]),

@@ -18,6 +18,7 @@ from data.tables.forms import Form
 from data.tables.projects import STANDARD
 from rlhf.pages.train import PAGES
 from tests.support.browsing import MARKS
+from tests.support.data.online_answers import OnlineRunRows
 from tests.support.full_home import fill_every_page
 
 pytestmark = MARKS
@@ -39,6 +40,7 @@ RUN = """async (rules) => {
 READY = {"labels": "#dispute .asked", "reward": "#reward-cards .card", "runs": "#charts canvas", "loop": ".station"} | {
     "policies": "#policy-detail .card",
     "data": "#imported-rows .row",
+    "live": "#live-change .card",
 }
 """An element that a page shows once it has read the store, by page."""
 CHOSEN = {"runs": "/run1,run2"}
@@ -87,6 +89,7 @@ def label_store(served_home) -> Iterator[Store]:
     """A home with something on every page."""
     store = Store(served_home)
     fill_every_page(store)
+    OnlineRunRows(store).start().fill()
     yield store
     store.close()
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -39,10 +39,8 @@ class Curves(NamedTuple):
 
 def read_curves(store: Store, run: Run) -> Curves:
     """Return the curves of a run. What it continues is drawn up to the step before its own first one."""
-    before = _lineage(store, run)
-    joined: dict[str, list[Point]] = {}
-    for part in (*before, run):
-        joined = _join(joined, store.metrics.all_series(part.id))
+    *before, _ = store.runs.lineage(run)
+    joined = join_series(store, [*before, run])
     seconds = dict(joined.pop(SECONDS, []))
     series = {key: thin(points) for key, points in joined.items()}
     steps = sorted({step for each in series.values() for step, _ in each.points} & seconds.keys())
@@ -59,13 +57,12 @@ def thin(points: Sequence[Point]) -> Series:
     return Series(kept, len(points) - len(finite))
 
 
-def _lineage(store: Store, run: Run) -> list[Run]:
-    """Return the runs that this one continues, oldest first."""
-    before: list[Run] = []
-    while run.resumes is not None:
-        run = store.runs.get(run.resumes)
-        before.insert(0, run)
-    return before
+def join_series(store: Store, lineage: Iterable[Run]) -> dict[str, list[Point]]:
+    """Return every curve of runs that resume each other, as one run would have drawn it."""
+    joined: dict[str, list[Point]] = {}
+    for run in lineage:
+        joined = _join(joined, store.metrics.all_series(run.id))
+    return joined
 
 
 def _join(old: dict[str, list[Point]], new: dict[str, list[Point]]) -> dict[str, list[Point]]:

@@ -11,7 +11,7 @@ from labeling.texts.reader import reader_language
 from reward.report.addresses import address_of, link_ids
 from rlhf.pages.first_round.offer import offer_button
 from rlhf.pages.first_round.steps import RoundStep
-from rlhf.pages.markup import esc, press_button
+from rlhf.pages.markup import esc, live_line, press_button
 from rlhf.pages.runs.view import draw_progress
 
 NEXT, END = "round-next", "round-end"
@@ -36,6 +36,7 @@ def _draw_step(number: int, step: RoundStep) -> str:
     head = f"<b>{esc(step.title)}</b> {state}"
     lines = [f"<p>{esc(step.explains)}</p>" if step.state != "done" else ""]
     lines += [f"<p class=detail>{link_ids(step.detail)}</p>" if step.detail else ""]
+    lines += [live_line(step.action.live)] if step.action else []
     told = step.time and step.state == "now" and (step.run is None or step.run.over)  # a run knows its own time left
     lines += [f"<p class=soft>{esc(step.time)}</p>" if told else ""]
     body = f"<div>{head}{''.join(lines)}{_draw_run(step)}</div><div class=act>{_draw_action(step)}</div>"

@@ -150,7 +150,7 @@ class RunForm:
             default = defaults.get(key)
             stays = given[field] not in ("", None, shown.get(key))
             value = given[field] if stays else default.value if default else ""
-            updates[field] = _model_field(names.get(key), default, value)
+            updates[field] = model_field(names.get(key), default, value)
         return updates, {key: default.value for key, default in defaults.items()}
 
     def _model_names(self) -> dict[str, list[str]]:
@@ -211,7 +211,7 @@ def add_forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
     return tabs, forms
 
 
-def _model_field(names: Sequence[str] | None, default: Default | None, value: str) -> Component:
+def model_field(names: Sequence[str] | None, default: Default | None, value: str) -> Component:
     """Return a text field without `names`, else a list; its default is first and says why it is the default."""
     if names is None:
         return gr.Textbox(value=value)

@@ -54,7 +54,7 @@ def assign(store, people):
     return assign
 
 
-def answer(store, assign, people, pair, verdict, labeler=0):
+def answer(store, assign, people, pair, verdict, labeler=0, source="person"):
     store.comparisons.record(
         id=f"c{pair.id}-{labeler}",
         assignment_id=assign(pair, now(), labeler),
@@ -63,7 +63,7 @@ def answer(store, assign, people, pair, verdict, labeler=0):
         left_id=pair.first_id,
         right_id=pair.second_id,
         verdict=verdict,
-        source="person",
+        source=source,
     )
 
 
@@ -122,3 +122,13 @@ def test_answers_of_excluded_labelers_and_both_bad_say_nothing(store, ask, run, 
     answer(store, assign, people, third, "right", labeler=1)
     store.excluded_labelers.exclude(people[1].name, "answers at random", by="test")
     assert [given.pair_id for given in store.online_pairs.answers(run.id)] == [first.id]
+
+
+def test_an_answer_knows_the_newest_version_that_was_asked_about_when_it_came(store, ask, run, assign, people):
+    first, second = ask(2)
+    answer(store, assign, people, first, "left")
+    ask(1, version=3)
+    answer(store, assign, people, second, "left")
+    (late,) = ask(1, version=2)  # of an older version, stored after a newer one
+    answer(store, assign, people, late, "left")
+    assert [(given.version, given.newest) for given in store.online_pairs.answers(run.id)] == [(0, 0), (0, 3), (2, 3)]

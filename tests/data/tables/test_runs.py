@@ -172,6 +172,14 @@ def resuming(store):
     return RunContext(store, store.runs.enqueue("reward", {}, "Mina", resumes=first.id))
 
 
+def test_a_lineage_begins_with_the_run_that_resumes_none(store):
+    first = store.runs.enqueue("online", {}, "Mina")
+    second = store.runs.enqueue("online", {}, "Mina", resumes=first.id)
+    third = store.runs.enqueue("online", {}, "Mina", resumes=second.id)
+    assert store.runs.lineage(third) == [first, second, third]
+    assert store.runs.lineage(first) == [first]
+
+
 def test_a_run_goes_on_from_whole_checkpoints_alone(store):
     assert [path.name for path in resuming(store).checkpoints().glob("member-0/*")] == ["checkpoint-50"]
 

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 import torch
 
 from data.run_context import Cancelled
 from rlhf.online.labels import progress_note
-from rlhf.online.run import first_run
 from rlhf.online.settings import OnlineSettings
+from rlhf.pages.live.state import read_state
 from tests.support.online import TINY, Desk, start_online
 from tests.support.tiny_home import make_tiny_home
 from tests.support.tiny_model import make_tiny_model
@@ -65,6 +67,14 @@ def test_a_run_learns_from_the_labels_of_train_prompts_and_publishes_what_it_lea
     assert {row["version"] for row in asked} == {2 * step for step in range(steps + 1)}
 
 
+def test_the_live_page_shows_the_figures_that_the_run_reports(finished):
+    store, online, result, _ = finished
+    state = read_state(store, online.context.run)
+    assert asdict(state.figures) == result.report["live"]
+    assert (state.updates, state.learned_from) == (online.trainer.updates_done, result.report["learned_from"])
+    assert state.kl is not None
+
+
 def test_the_random_arm_has_its_share_and_half_of_it_meets_the_start(finished):
     store, *_ = finished
     rules = [row["rule"] for row in store.rows(ASKED)]
@@ -113,7 +123,7 @@ def test_a_stopped_run_publishes_and_goes_on_with_the_same_questions_and_policy(
     resumed.labels.rest = check_then_answer
     resumed.work()
     assert {row["run_id"] for row in store.rows(ASKED)} == {online.context.run.id}
-    assert first_run(store, resumed.context.run).id == online.context.run.id
+    assert store.runs.lineage(resumed.context.run)[0].id == online.context.run.id
 
 
 def test_a_run_that_was_killed_asks_no_question_twice(store):
