@@ -43,7 +43,7 @@ WAITING = """SELECT count(*) AS pairs, count(prompts.facts) AS covered FROM (
 
 
 class Watcher:
-    """A simulation's reports while it works, and whether its labelers wait when no pair is left."""
+    """The listener of a simulation. It takes the progress, and decides whether labelers wait when no pair is left."""
 
     def report(self, answers: int) -> None:
         """Take the number of recorded answers after a commit; may raise to stop."""

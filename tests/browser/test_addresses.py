@@ -199,7 +199,7 @@ def test_control_k_goes_to_a_page_by_name_and_to_a_thing_by_its_id(researcher, r
     expect(page).to_have_url(re.compile("#policies"))
     page.keyboard.press("Control+k")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#go-list [aria-selected=true]")).to_have_text("Playground")
+    expect(page.locator("#go-list [aria-selected=true]")).to_have_text("Live")
     page.keyboard.press("Escape")
     expect(page.locator("#go")).to_be_hidden()
 

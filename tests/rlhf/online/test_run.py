@@ -65,7 +65,6 @@ def test_a_run_learns_from_the_labels_of_train_prompts_and_publishes_what_it_lea
     assert {row["version"] for row in asked} == {2 * step for step in range(steps + 1)}
 
 
-
 def test_the_live_page_shows_the_figures_that_the_run_reports(finished):
     store, online, result, _ = finished
     state = read_state(store, online.context.run)
