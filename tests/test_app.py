@@ -67,7 +67,7 @@ def test_every_line_of_help_of_a_command_is_a_sentence():
 def test_train_offers_only_its_own_kinds(capsys, home):
     for kind in ("nokind", "embed"):
         assert app.main(["train", kind, "--home", str(home)]) == 2
-        remedy = "Use one of pretrain, sft, reward, ppo, dpo, rejection, best-of-n."
+        remedy = "Use one of pretrain, sft, reward, ppo, online, dpo, rejection, best-of-n."
         assert one_line(capsys) == f"there is no kind of training called {kind!r} (field 'kind'). {remedy}"
 
 

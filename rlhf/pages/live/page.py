@@ -59,11 +59,12 @@ class LivePage:
             }
         html(value=f"<p class=soft>{esc(text('live.defaults'))} <a href='#runs'>{esc(text('link.runs'))}</a></p>")
         self.start = gr.Button(text("live.start"), variant="primary", scale=0, min_width=220, elem_id="live-start")
+        self.refused = html("live-refused")
 
     def _wire(self, look: Look) -> None:
         gr.on(look, self.refresh, self.seen, self.drawn, **QUIET)
         acted = [self.status, *self.drawn]
-        self.start.click(self.start_run, list(self.fields.values()), acted, **QUIET)
+        self.start.click(self.start_run, list(self.fields.values()), [self.refused, *acted], **QUIET)
         self.stop.click(self.stop_run, None, acted, **QUIET)
         self.resume.click(self.resume_run, None, acted, **QUIET)
 
@@ -108,8 +109,8 @@ class LivePage:
             try:
                 run = launch.launch(self.store, KIND, settings, by=current_account().name)
             except BadInput as problem:
-                return {self.status: message_html(problem)}
-        return self._answer(message_html(text("runs.queued", run=run.public), run.public))
+                return {self.refused: message_html(problem)}
+        return {self.refused: "", **self._answer(message_html(text("runs.queued", run=run.public), run.public))}
 
     def stop_run(self) -> Updates:
         """Ask the newest run to publish and stop."""

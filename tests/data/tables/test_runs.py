@@ -239,3 +239,12 @@ def test_training_and_labels_do_not_wait_for_each_other(store, home):
     with store.transaction():
         other.metrics.log(1, 1, {"kl": 1.0})
     assert store.metrics.series(1, "kl") == [(1, 1.0)]
+
+
+def test_a_run_of_a_light_kind_starts_beside_another_one_and_keeps_none_waiting(store):
+    long, waiting, light = (store.runs.enqueue(kind, {}, "tester") for kind in ("ppo", "sample", "simulate"))
+    beside = ("simulate",)
+    assert [store.runs.claim(beside=beside).id for _ in range(2)] == [long.id, light.id]
+    assert store.runs.claim(beside=beside) is None
+    store.runs.finish(long.id, "done")
+    assert store.runs.claim(beside=beside).id == waiting.id  # the light run still works

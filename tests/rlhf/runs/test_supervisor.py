@@ -19,7 +19,7 @@ from data.tables.process_identity import identify_process
 from data.tables.runs import Runs
 from rlhf.common import locks
 from rlhf.runs import supervisor as supervisor_module
-from rlhf.runs.supervisor import PARALLEL_KINDS, Supervisor, supervise
+from rlhf.runs.supervisor import Supervisor, supervise
 from tests.support import ROOT, slow_worker
 
 LONG = {"total": 10_000}
@@ -86,15 +86,6 @@ def test_a_run_on_an_endpoint_delays_no_other_run(store):
     supervisor = Supervisor(store.home, slow_worker.command)
     until(lambda: supervisor.step() and store.runs.get(queued.id).state == "done")
     assert store.runs.get(asking.id).state == "running"
-
-
-def test_a_simulation_waits_for_no_other_run(store):
-    online = store.runs.enqueue("online", {}, "tester")
-    store.runs.start(online.id, *identify_process())
-    waiting, simulation = (store.runs.enqueue(kind, {"total": 2}, "tester") for kind in ("count", "simulate"))
-    assert store.runs.claim(beside=PARALLEL_KINDS).id == simulation.id
-    assert store.runs.claim(beside=PARALLEL_KINDS) is None
-    assert store.runs.get(waiting.id).state == "queued"
 
 
 def test_a_killed_child_is_lost_and_the_next_run_starts(store, supervisors):

@@ -70,8 +70,8 @@ def test_start_queues_a_run_once_and_stop_takes_it_from_the_queue(live):
 
 def test_settings_that_do_not_fit_are_refused_in_place_and_the_form_stays(live):
     refused = live.start_run("p9", "person", 0)
-    assert list(refused) == [live.status]
-    assert "class='said bad'" in refused[live.status]
+    assert list(refused) == [live.refused]  # below the form's button
+    assert "class='said bad'" in refused[live.refused]
     assert live.store.runs.all() == []
 
 
