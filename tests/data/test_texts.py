@@ -9,6 +9,7 @@ import json
 import pytest
 
 from data.errors import BadInput, Occupied, Refused
+from data.formats.reading import read_rows
 from data.settings import Settings, option, parse_settings
 from data.store import Store
 from data.texts import TEXTS, translate_line
@@ -56,6 +57,22 @@ def test_pages_show_errors_of_the_data_layer_in_the_reader_s_language(tmp_path):
             raised.value
         )
     assert "there is no project" in message_html(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"%PDF-1.7\n", "PDF 문서입니다. JSON Lines, CSV 또는 Parquet으로 저장하세요."),
+        (b"<html><body>", "웹 페이지처럼 보입니다: '<html><body>'(으)로 시작합니다. 파일을 보여 주는 페이지가 아니라"),
+        (b'[{"prompt": "a"},', "JSON이 중간에 끝납니다. 파일 전체를 다시 받으세요."),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_explained_in_the_reader_s_language(tmp_path, content, shown):
+    (tmp_path / "rows.json").write_bytes(content)
+    with pytest.raises(BadInput) as raised:
+        list(read_rows(tmp_path / "rows.json"))
+    assert f"{raised.value.in_language('ko').error}. {raised.value.in_language('ko').remedy}".startswith(shown)
+    assert str(raised.value).isascii()
 
 
 def test_one_mechanism_serves_refusals_of_pages_and_what_a_run_needs():
