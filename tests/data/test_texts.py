@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 
 import pytest
 
@@ -12,7 +13,7 @@ from data.errors import BadInput, Occupied, Refused
 from data.formats.reading import read_rows
 from data.settings import Settings, option, parse_settings
 from data.store import Store
-from data.texts import TEXTS, translate_line
+from data.texts import REMEDY, TEXTS, translate_line
 from labeling.texts.pages import bad_input, stored_line
 from labeling.texts.reader import writing_in
 from labeling.texts.translate import Refusal, error_text
@@ -100,6 +101,16 @@ def test_a_stored_line_keeps_its_file_and_any_other_line_stays():
     assert translate_line(line, "ko") == "/x/rows.csv: 파일이 비어 있습니다. 행이 하나 이상 있는 파일을 쓰세요."
     assert translate_line("RuntimeError: CUDA error", "ko") == "RuntimeError: CUDA error"
     assert translate_line(line, "en") == line
+
+
+def test_the_stored_line_of_every_error_is_shown_with_its_own_texts():
+    def line(language: str, key: str) -> str:
+        texts = [TEXTS[language][name] for name in (key, key + REMEDY) if name in TEXTS[language]]
+        return ". ".join(re.sub(r"\{(\w+)[^}]*\}", r"<\1>", text) for text in texts)
+
+    stored = [key for key in TEXTS["en"] if key.startswith("error.") or key + REMEDY in TEXTS["en"]]
+    errors = [key for key in stored if not key.endswith(REMEDY)]
+    assert [key for key in errors if translate_line(line("en", key), "ko") != line("ko", key)] == []
 
 
 def test_a_run_s_notes_are_stored_in_english_and_shown_in_the_reader_s_language():
