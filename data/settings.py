@@ -180,7 +180,7 @@ def _described(key: str, field: FieldInfo) -> Described:
 def _split(text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign:
-        raise BadInput(f"{text!r} is not a setting", "Write it as key=value.", field=text)
+        raise BadInput.of("error.setting_form", field=text, text=text)
     return key.strip(), value.strip()
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.about import (
     HEADS,
     MERGED,
@@ -201,10 +201,7 @@ def _ended_rows(base: Base, prompt_ids: Ids, completion_ids: Ids) -> list[list[i
     rows = [[*prompt, *base.encoding.append_end(ids)] for prompt, ids in zip(prompt_ids, completion_ids, strict=True)]
     longest = max(map(len, rows), default=0)
     if longest > base.context:
-        raise BadInput(
-            error=f"a prompt with its answer is {longest} tokens long, the model's context is {base.context}",
-            remedy="Sample shorter answers, or use a base model with a longer context.",
-        )
+        raise bad_input("refused.long_answer", longest=longest, context=base.context)
     return rows
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.placement_settings import DEFAULTS
 from reward.training_settings import TrainerSettings
 
@@ -26,8 +26,12 @@ def check_installed(settings: Mapping[str, object]) -> None:
     """Raise BadInput if a setting's value needs a package that is not installed."""
     for (field, value), (package, command) in NEEDS.items():
         if settings.get(field) == value and find_spec(package) is None:
-            raise BadInput(
-                f"{field}={value} needs {package}, which is not installed",
-                f"Install it: {command}, or use {field}={OTHERS[field]}.",
+            raise bad_input(
+                "refused.package",
                 field=field,
+                name=field,
+                value=value,
+                package=package,
+                command=command,
+                other=OTHERS[field],
             )

@@ -11,9 +11,9 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from data.errors import BadInput
 from data.records import RewardModel
 from data.splits import normalise
+from labeling.texts.pages import bad_input
 
 if TYPE_CHECKING:
     from data.store import Store  # it takes a second to import, and settings stand in every help
@@ -36,7 +36,7 @@ def parse_part(text: str) -> tuple[float, float]:
     match = _PART.fullmatch(text.strip())
     low, high = map(float, match.groups()) if match else (1.0, 0.0)
     if not 0 <= low < high <= 1:
-        raise BadInput(f"part={text!r} is not two limits between 0 and 1", "Write it as 0-0.5 or 0.5-1.", field="part")
+        raise bad_input("refused.part", field="part", text=text)
     return low, high
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_STORED, ZipFile
 
-from data.errors import BadInput
 from data.records import Policy
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import Settings, StartPolicy, option
 from data.transfer.exporting import export_model
+from labeling.texts.pages import bad_input
 from reward.base.locate import locate
 from reward.model_shape import ModelShape
 from rlhf.models.start_policy import choose_start
@@ -53,10 +53,8 @@ def run_export(context: RunContext, settings: ExportSettings) -> RunResult:
     exports.mkdir(exist_ok=True)
     need, free = 2 * _export_bytes(context.store.home, policy, form), shutil.disk_usage(exports).free
     if need > free:
-        raise BadInput(
-            f"an export of {policy.public} needs {need / 1e9:,.1f} GB of disk, {free / 1e9:,.1f} GB are free",
-            f"Free some space, for example in {exports}.",
-            field="from",
+        raise bad_input(
+            "refused.export_disk", field="from", public=policy.public, need=need / 1e9, free=free / 1e9, exports=exports
         )
     with TemporaryDirectory(prefix=f"{EXPORT_DRAFT}{context.run.public}.", dir=exports) as place:
         folder = Path(place) / name

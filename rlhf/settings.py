@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, ValidationInfo, field_validator, model_validator
 
-from data.errors import BadInput
 from data.settings import (
     BatchSize,
     CompletionLength,
@@ -20,6 +19,7 @@ from data.settings import (
     StepLimit,
     option,
 )
+from labeling.texts.pages import bad_input
 from reward.base.text.template_options import read_arguments
 from reward.placement_settings import DeviceSettings, PlacementSettings
 from reward.training_settings import LoraSettings, TrainerSettings
@@ -142,11 +142,7 @@ class FinetuningSettings(LoraSettings, TrainerSettings, PlacementSettings):
             fields = type(self).model_fields
             for name in (*LoraSettings.model_fields, "lora_dropout"):
                 if (value := getattr(self, name)) != fields[name].default:
-                    raise BadInput(
-                        f"{name}={value} is for a LoRA, and finetuning=full trains none",
-                        f"Leave {name} out, or use finetuning=lora.",
-                        field=name,
-                    )
+                    raise bad_input("refused.lora_setting", field=name, name=name, value=value)
             check_trainable(self.quantize)
         return self
 
@@ -154,11 +150,7 @@ class FinetuningSettings(LoraSettings, TrainerSettings, PlacementSettings):
 def check_trainable(quantize: str) -> None:
     """Raise BadInput if all weights cannot be trained because they are quantised."""
     if quantize not in ("", "none"):
-        raise BadInput(
-            f"quantize={quantize} leaves weights of {quantize.removesuffix('bit')} bits, which cannot be trained",
-            "Use quantize=none with finetuning=full, or use finetuning=lora.",
-            field="quantize",
-        )
+        raise bad_input("refused.quantized", field="quantize", quantize=quantize, bits=quantize.removesuffix("bit"))
 
 
 class SFTSettings(TemplateSettings, FinetuningSettings):

@@ -19,7 +19,6 @@ from data.formats.tracked_row import TrackedRow
 
 ASSIGNMENT = re.compile(r"\s*([\w-]+)\s*=\s*(?:'((?:[^']|'')*)'|([^,']*?))\s*(?:,|\Z)")
 STEP = re.compile(r"\.|\[(\d+)\]\.?")
-EXAMPLE = "Write it as --map prompt=question,chosen=answers.0,model='gpt-x'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,10 @@ def parse_mapping(text: str) -> dict[str, Mapped]:
     while text[place:].strip():
         found = ASSIGNMENT.match(text, place)
         if found is None:
-            raise BadInput(f"{text[place:].strip()[:60]!r} is no column mapping", EXAMPLE, field="map")
+            raise BadInput.of("error.mapping_form", field="map", text=text[place:].strip()[:60])
         target, constant, path = found.groups()
         if target in mapping:
-            raise BadInput(f"the column {target!r} is mapped twice", EXAMPLE, field="map")
+            raise BadInput.of("error.mapping_twice", field="map", target=target)
         steps = tuple(step for step in STEP.sub(lambda step: f"\0{step[1] or ''}\0", path or "").split("\0") if step)
         mapping[target] = Mapped(steps, None if constant is None else constant.replace("''", "'"))
         place = found.end()

@@ -209,14 +209,10 @@ def _physical_lines(stream: BufferedIOBase, source: Source) -> Iterator[tuple[in
             return
         number += 1
         if len(raw) > LONGEST:
-            raise BadInput(
-                f"the line is longer than {LONGEST >> 20} MiB", "Split it into rows.", file=str(source), line=number
-            )
+            raise BadInput.of("error.line_long", file=str(source), line=number, size=LONGEST >> 20)
         blank += not raw.strip()
         if blank > BLANK + BLANK_PER_ROW * (number - blank):
-            raise BadInput(
-                f"{blank:,} of {number:,} lines are blank", "Remove the blank lines.", file=str(source), line=number
-            )
+            raise BadInput.of("error.lines_blank", file=str(source), line=number, blank=blank, number=number)
         yield number, raw.removeprefix(BOM) if number == 1 else raw
 
 

@@ -117,8 +117,8 @@ class _Window:
         """Return the error for this position; without a reason, that the file ends too early."""
         line = self._line_at(self.position if position is None else position)
         if not reason:
-            return BadInput("the JSON ends in the middle", "Fetch the whole file.", file=str(self.path), line=line)
-        return BadInput(f"not valid JSON: {reason}", "Correct the file.", file=str(self.path), line=line)
+            return BadInput.of("error.json_cut", file=str(self.path), line=line)
+        return BadInput.of("error.json_invalid", file=str(self.path), line=line, reason=reason)
 
     def _undecodable(self, error: json.JSONDecodeError) -> BadInput:
         cut = error.pos >= len(self.text.rstrip()) or error.msg.startswith("Unterminated string")

@@ -80,7 +80,7 @@ def write_rows(out: Path, rows: Iterable[dict], *, columns: Columns | None = Non
                 write(row)
                 count += 1
         if not count:
-            raise BadInput("there are no rows to write", "Import or label some first.", file=str(out))
+            raise BadInput.of("error.no_rows_to_write", file=str(out))
     return count
 
 
@@ -110,7 +110,7 @@ def write_splits(
                 writers[split](row)
                 counts[split] = counts.get(split, 0) + 1
         if not counts:
-            raise BadInput("there are no rows to write", "Import or label some first.", file=str(out))
+            raise BadInput.of("error.no_rows_to_write", file=str(out))
         for name, text in documents(part, counts).items():
             (part / name).write_text(text, encoding="utf-8")
     return counts
@@ -126,10 +126,8 @@ def _free(out: Path, force: bool) -> None:
 def make_write_error(out: Path, error: OSError) -> StoreTrouble:
     """Return the error for an `out` that cannot be written, with its remedy."""
     if is_disk_full(error):
-        return StoreTrouble("cannot be written: the disk is full", "Free some space.", file=str(out))
-    return StoreTrouble(
-        f"cannot be written: {error.strerror or error}", "Check the folder's permissions and space.", file=str(out)
-    )
+        return StoreTrouble.of("error.disk_full", file=str(out))
+    return StoreTrouble.of("error.not_written", file=str(out), reason=error.strerror or error)
 
 
 def sync(path: Path) -> None:

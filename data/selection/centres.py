@@ -34,11 +34,7 @@ def k_centre(vectors: np.ndarray, k: int, first: int | None = None) -> Centres:
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     if not 1 <= k <= len(vectors):
-        raise BadInput(
-            f"cannot choose {k} of {len(vectors)} rows",
-            f"Give at least 1 and at most {len(vectors)}.",
-            field="rows",
-        )
+        raise BadInput.of("error.choose_count", field="rows", k=k, count=len(vectors))
     squares = np.einsum("nd,nd->n", vectors, vectors)
     start = _central(vectors, squares) if first is None else first
     chosen, reached = [start], [np.inf]

@@ -34,8 +34,8 @@ def choose_rows(
     """
     passing = np.ones(len(vectors), dtype=bool) if quality is None else quality >= min_quality
     if not passing.any():
-        best = "" if quality is None else f": the best row has {quality.max():.2f}"
-        raise BadInput(f"no row has a quality of {min_quality:g}{best}", "Lower min_quality.", field="min_quality")
+        key, best = ("quality_none", 0.0) if quality is None else ("quality_best", quality.max())
+        raise BadInput.of(f"error.{key}", least=min_quality, best=best, field="min_quality")
     best_rows = _best_of_groups(np.flatnonzero(passing), group, quality)
     left_out = {"below the quality": int((~passing).sum()), "near-duplicates": int(passing.sum()) - len(best_rows)}
     if not rows or rows >= len(best_rows):

@@ -34,7 +34,7 @@ class Accounts(Table):
         """Return the account. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM accounts WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no account {id}")
+            raise BadInput.of("error.no_account", id=id)
         return account_from_row(row)
 
     def by_name(self, name: str) -> Account | None:

@@ -80,14 +80,12 @@ class Adjudications(Table):
         Raises BadInput for an unknown verdict, Refused if the pair has a verdict already.
         """
         if decision.verdict not in VERDICTS:
-            raise BadInput(
-                f"{decision.verdict!r} is not a verdict", f"Take one of {', '.join(VERDICTS)}.", field="verdict"
-            )
+            raise BadInput.of("error.verdict", field="verdict", verdict=decision.verdict, known=", ".join(VERDICTS))
         with self._store.transaction():
             if self._store.value("SELECT 1 FROM adjudications WHERE id = ?", [decision.id]):
                 return False
             if self.of_pair(decision.pair_id):
-                raise Refused(f"pair {decision.pair_id} was adjudicated meanwhile", "Take that verdict back first.")
+                raise Refused.of("error.adjudicated", pair_id=decision.pair_id)
             self._add(decision, self._last(decision.pair_id))
         return True
 
@@ -101,7 +99,7 @@ class Adjudications(Table):
                 "SELECT * FROM current_adjudications WHERE id = ? AND adjudicator_id = ?", [id, adjudicator_id]
             )
             if row is None:
-                raise Refused("this verdict is not yours, or was taken back already")
+                raise Refused.of("error.verdict_gone")
             old = _adjudication(row)
             self._add(
                 Decision(f"{id}-back", old.pair_id, adjudicator_id, old.left_id, old.right_id, WITHDRAWN, False), id
@@ -130,7 +128,7 @@ class Adjudications(Table):
         side, margin = outcome(decision.verdict)
         project = self._store.value("SELECT project_id FROM pairs WHERE id = ?", [decision.pair_id])
         if project is None:
-            raise BadInput(f"there is no pair {decision.pair_id}", field="pair")
+            raise BadInput.of("error.pair_none", field="pair", pair_id=decision.pair_id)
         version = self._store.value("SELECT max(version) FROM guidelines WHERE project_id = ?", [project])
         row = {
             name: getattr(decision, name)

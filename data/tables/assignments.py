@@ -55,7 +55,7 @@ class Assignments(Table):
         """Return the assignment. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM assignments WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no assignment {id!r}")
+            raise BadInput.of("error.no_assignment", id=id)
         return assignment_from_row(row)
 
     def all(self, *, labeler_id: int | None = None, project_id: int | None = None) -> list[Assignment]:

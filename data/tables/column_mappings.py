@@ -17,11 +17,7 @@ class ColumnMappings(Table):
         """Save a mapping. Raises BadInput for a name that is empty, too long or a mapping itself."""
         name = name.strip()
         if not (0 < len(name) <= NAME_LENGTH and name.isprintable()) or "=" in name:
-            raise BadInput(
-                f"{name[:80]!r} is no name of a mapping",
-                f"Give 1 to {NAME_LENGTH} printable characters without '='.",
-                field="name",
-            )
+            raise BadInput.of("error.mapping_name", field="name", name=name[:80], name_length=NAME_LENGTH)
         sql = (
             "INSERT INTO column_mappings VALUES (?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET mapping = excluded.mapping, saved_at = excluded.saved_at"
@@ -43,9 +39,5 @@ class ColumnMappings(Table):
         saved = self.all()
         if text.strip() not in saved:
             known = ", ".join(saved) or "none"
-            raise BadInput(
-                f"there is no column mapping {text.strip()[:80]!r}",
-                f"Write one as prompt=question, or name a saved one ({known}).",
-                field="map",
-            )
+            raise BadInput.of("error.no_mapping", field="map", mapping=text.strip()[:80], known=known)
         return saved[text.strip()]

@@ -127,7 +127,7 @@ class Comparisons(Table):
         """Return the event. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM comparisons WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no comparison {id!r}")
+            raise BadInput.of("error.no_comparison", id=id)
         return _comparison(row)
 
     def rationale(self, id: str) -> str | None:
@@ -181,7 +181,7 @@ class Comparisons(Table):
         if old is None or old["source_hash"] is not None and old["source_hash"] == row["source_hash"]:
             return old is not None
         if any(old[name] != row[name] for name in same):
-            raise Refused(f"the answer {row['id']!r} was recorded with other content", "Send a new id.", field="id")
+            raise Refused.of("error.answer_differs", field="id", id=row["id"])
         return True
 
     def _add_edit(self, row: Mapping[str, Any], edited_id: str, text: str) -> None:
@@ -204,13 +204,11 @@ class Comparisons(Table):
             old = self._store.maybe("SELECT pair_id FROM comparisons WHERE id = ?", [row["supersedes"]])
             successor = self._store.value("SELECT id FROM comparisons WHERE supersedes = ?", [row["supersedes"]])
             if old is None or successor or old["pair_id"] != row["pair_id"]:
-                raise Refused(
-                    f"the answer {row['supersedes']!r} is not the current one for this pair", field="supersedes"
-                )
+                raise Refused.of("error.answer_not_current", field="supersedes", id=row["supersedes"])
         elif row["assignment_id"] is not None:
             sql = "SELECT id FROM comparisons WHERE assignment_id = ? AND supersedes IS NULL"
             if self._store.value(sql, [row["assignment_id"]]):
-                raise Refused(f"the assignment {row['assignment_id']!r} has its answer", "Supersede that one.")
+                raise Refused.of("error.assignment_answered", id=row["assignment_id"])
 
 
 HOURS = f"""SELECT coalesce(sum(n), 0) FROM (SELECT n, nullif(import_id, 0) AS import_id FROM comparison_counts
@@ -221,7 +219,7 @@ WITHIN_HOUR = """SELECT count(*) FROM current_comparisons
 
 def _row(event: NewComparison) -> dict[str, Any]:
     if event["verdict"] not in (*VERDICTS, WITHDRAWN):
-        raise BadInput(f"{event['verdict']!r} is not a verdict", f"Take one of {', '.join(VERDICTS)}.", field="verdict")
+        raise BadInput.of("error.verdict", field="verdict", verdict=event["verdict"], known=", ".join(VERDICTS))
     side, margin = outcome(event["verdict"])
     defaults = {
         "assignment_id": None,

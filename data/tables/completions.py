@@ -53,7 +53,7 @@ class Completions(Table):
         """Return the completion. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM completions WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no completion {id!r}")
+            raise BadInput.of("error.no_completion", id=id)
         return _completion(row)
 
     def of_policy(self, policy_id: int, split: str | None = None) -> list[Completion]:

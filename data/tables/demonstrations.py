@@ -68,15 +68,13 @@ class Demonstrations(Table):
             old = self._store.maybe(sql, [id])
             if old:
                 if (old["prompt_id"], old["author_id"], old["text"]) != (prompt_id, author_id, text):
-                    raise Refused(f"the answer {id!r} was recorded with other content", "Send a new id.", field="id")
+                    raise Refused.of("error.answer_differs", field="id", id=id)
                 return False
             if Prompts(self._store).get(prompt_id).split != "train":
-                raise Refused(f"prompt {prompt_id} never trains", "Answer the prompts that are shown.", field="prompt")
+                raise Refused.of("error.prompt_held_out", field="prompt", prompt_id=prompt_id)
             project_id = self._project(supersedes, prompt_id, author_id)
             if project_id not in self._projects(author_id):
-                raise Refused(
-                    "the project of this answer is closed, or not yours", "Ask a researcher.", field="project"
-                )
+                raise Refused.of("error.answer_project", field="project")
             about = {
                 "project_id": project_id,
                 "guideline_version": Projects(self._store).get(project_id).guideline_version,
@@ -110,7 +108,7 @@ class Demonstrations(Table):
         review, or one of a project that is closed or that the reviewer is not in.
         """
         if verdict not in ("accepted", "sent_back"):
-            raise BadInput(f"{verdict!r} is no verdict", "Take accepted or sent_back.", field="verdict")
+            raise BadInput.of("error.review_verdict", field="verdict", verdict=verdict)
         reason = validate_text(reason, LONGEST_REASON, "reason") if verdict == "sent_back" else ""
         with self._store.transaction():
             same = "SELECT 1 FROM reviews WHERE id = ? AND reviewer_id = ? AND demonstration_id = ? AND verdict = ?"
@@ -118,19 +116,11 @@ class Demonstrations(Table):
                 return False
             row = self._store.maybe("SELECT * FROM open_demonstrations WHERE id = ?", [demonstration_id])
             if row is None:
-                raise Refused(
-                    "this answer has its review already, or was taken back",
-                    "Continue with the next one.",
-                    field="demonstration",
-                )
+                raise Refused.of("error.reviewed", field="demonstration")
             if row["author_id"] == reviewer_id:
-                raise Refused("this is your own answer", "Somebody else reviews it.", field="demonstration")
+                raise Refused.of("error.own_answer", field="demonstration")
             if row["project_id"] not in self._projects(reviewer_id):
-                raise Refused(
-                    "this answer is of another project than yours, or of a closed one",
-                    "Continue with the next one.",
-                    field="project",
-                )
+                raise Refused.of("error.answer_elsewhere", field="project")
             event = {
                 "id": id,
                 "demonstration_id": demonstration_id,
@@ -211,9 +201,7 @@ class Demonstrations(Table):
             AND d.author_id = ?3 AND r.verdict = 'sent_back' AND NOT EXISTS (SELECT 1 FROM demonstrations WHERE supersedes = ?1)"""
         project_id = self._store.value(sql, [superseded, prompt_id, author_id])
         if project_id is None:
-            raise Refused(
-                f"the answer {superseded!r} is not yours to write anew", "Look at the page again.", field="supersedes"
-            )
+            raise Refused.of("error.answer_not_yours", field="supersedes", superseded=superseded)
         return project_id
 
     def _projects(self, account_id: int) -> list[int]:
@@ -234,11 +222,11 @@ def validate_text(text: str, most: int, field: str) -> str:
     """Return the text with Unix line ends. Raises BadInput if it is empty, too long or cannot be stored."""
     text = text.replace("\r\n", "\n")
     if not text.strip():
-        raise BadInput(f"the {field} is empty", "Write it.", field=field)
+        raise BadInput.of("error.text_empty", field=field, name=field)
     if len(text) > most:
-        raise BadInput(f"the {field} has {len(text)} characters", f"Write at most {most}.", field=field)
+        raise BadInput.of("error.text_long", field=field, name=field, count=len(text), most=most)
     if "\x00" in text or not text.isascii() and any("\ud800" <= mark <= "\udfff" for mark in text):
-        raise BadInput(f"the {field} holds a character that cannot be stored", "Take it out.", field=field)
+        raise BadInput.of("error.text_character", field=field, name=field)
     return text
 
 

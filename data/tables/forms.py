@@ -49,16 +49,10 @@ class Form:
         _check_choice("rationale", self.rationale, RATIONALES)
         for field in fields(self):
             if field.type == "bool" and not isinstance(getattr(self, field.name), bool):
-                raise BadInput(
-                    f"{field.name} is {getattr(self, field.name)!r}, not true or false",
-                    "Give true or false.",
-                    field=field.name,
-                )
+                raise BadInput.of("error.form_bool", field=field.name, name=field.name, given=getattr(self, field.name))
         _check_aspects(self.aspects)
         if isinstance(self.rank, bool) or self.rank not in RANKS:
-            raise BadInput(
-                f"{self.rank!r} answers make no ranking", f"Give {FEWEST} to {MOST}, or 0 for pairs.", field="rank"
-            )
+            raise BadInput.of("error.form_rank", field="rank", rank=self.rank, fewest=FEWEST, most=MOST)
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -86,7 +80,7 @@ class Form:
         known = {field.name for field in fields(cls)}
         for name in values:
             if name not in known:
-                raise BadInput(f"a form has no {name!r}", f"Take one of {', '.join(sorted(known))}.", field=name)
+                raise BadInput.of("error.form_name", field=name, name=name, known=", ".join(sorted(known)))
         given = dict(values)
         if "aspects" in given:
             given["aspects"] = tuple(given["aspects"])
@@ -108,7 +102,7 @@ def parse_form(pairs: Sequence[str], start: Form | None = None) -> Form:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise BadInput(f"{pair!r} is not of the shape key=value", "Give for example scale=plain.", field="form")
+            raise BadInput.of("error.form_shape", field="form", pair=pair)
         if name == "aspects":
             values[name] = tuple(part.strip() for part in text.split(",") if part.strip())
         elif name == "rank":
@@ -123,7 +117,7 @@ SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False,
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:  # noqa: ANN401 (any JSON value)
     if value not in choices:
-        raise BadInput(f"{value!r} is not a valid {name}", f"Take one of {', '.join(choices)}.", field=name)
+        raise BadInput.of("error.form_choice", field=name, value=value, name=name, known=", ".join(choices))
 
 
 def _check_aspects(aspects: tuple[str, ...]) -> None:

@@ -44,13 +44,11 @@ class Gold(Table):
         """
         pair = self._store.maybe("SELECT first_id, second_id, shown FROM pairs WHERE id = ?", [pair_id])
         if pair is None:
-            raise BadInput(f"there is no pair {pair_id}", field="pair")
+            raise BadInput.of("error.pair_none", field="pair", pair_id=pair_id)
         if outcome not in OUTCOMES:
-            raise BadInput(f"{outcome!r} is no outcome", f"Take one of {', '.join(OUTCOMES)}.", field="outcome")
+            raise BadInput.of("error.outcome", field="outcome", outcome=outcome, known=", ".join(OUTCOMES))
         if (winner_id in (pair["first_id"], pair["second_id"])) != (outcome == "winner"):
-            raise BadInput(
-                f"{winner_id!r} cannot be the winner of pair {pair_id}", "Name one of its two answers.", field="winner"
-            )
+            raise BadInput.of("error.gold_winner", field="winner", winner_id=winner_id, pair_id=pair_id)
         created_at = now()
         row = {
             "pair_id": pair_id,
@@ -83,9 +81,7 @@ class Gold(Table):
         Answers given while the pair was gold stay out of training.
         """
         if not self._store.execute("DELETE FROM gold WHERE pair_id = ?", [pair_id]):
-            raise BadInput(
-                f"pair {pair_id} is not a gold item", "See: preference-loop projects show NAME", field="pair"
-            )
+            raise BadInput.of("error.not_gold", field="pair", pair_id=pair_id)
 
     def get(self, pair_id: int) -> GoldItem | None:
         """Return the gold item of a pair, None for an ordinary pair."""

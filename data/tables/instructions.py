@@ -72,7 +72,7 @@ class Instructions(Table):
         """Return the row. Raises BadInput if there is none."""
         row = self._store.maybe(f"{JOINED} WHERE instructions.id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no instruction {id}")
+            raise BadInput.of("error.no_instruction", id=id)
         return _instruction(row)
 
     def all(
@@ -129,9 +129,7 @@ def _prompt_row(
     facts: Mapping[str, Any] | None = None,
 ) -> tuple:
     if not output.strip():
-        raise BadInput(
-            f"the output of the instruction {instruction[:60]!r} is empty", "Give it a text.", field="output"
-        )
+        raise BadInput.of("error.instruction_output", field="output", instruction=instruction[:60])
     text = instruction_prompt(instruction, input)
     return prompt_row(text, messages=messages, source=source, family=family, facts=facts)
 

@@ -84,7 +84,7 @@ class Pairs(Table):
         """Return the pair. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM pairs WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no pair {id}")
+            raise BadInput.of("error.no_pair", id=id)
         return _pair(row)
 
     def all(self, purpose: str | None = None) -> list[Pair]:

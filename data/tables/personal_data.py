@@ -89,7 +89,7 @@ class PersonalData(Table):
         'nothing', 'download', or 'erase' (and download). Raises BadInput.
         """
         if allowed not in ALLOWED:
-            raise BadInput(f"{allowed!r} is no rule", f"Take one of {', '.join(ALLOWED)}.", field="allowed")
+            raise BadInput.of("error.data_rule", field="allowed", allowed=allowed, known=", ".join(ALLOWED))
         self._store.execute(
             "INSERT INTO own_data VALUES (?, ?) ON CONFLICT DO UPDATE SET allowed = excluded.allowed",
             [project_id, allowed],

@@ -41,7 +41,7 @@ def settings_row(changes: Mapping[str, Any]) -> dict[str, Any]:
         row["form"] = row["form"].written()
     for name, low, high in (("overlap", 1.0, MOST_OVERLAP), ("gold_rate", 0.0, 0.5), ("repeat_rate", 0.0, 0.5)):
         if name in row and not low <= row[name] <= high:
-            raise BadInput(f"{name} {row[name]} is out of range", f"Give {low:g} to {high:g}.", field=name)
+            raise BadInput.of("error.project_range", field=name, name=name, given=row[name], low=low, high=high)
     return {name: int(value) if isinstance(value, bool) else value for name, value in row.items()}
 
 

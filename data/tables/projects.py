@@ -70,7 +70,7 @@ class Projects(Table):
         """Return the project. Raises BadInput if there is none."""
         row = self._store.maybe(f"{PROJECT} WHERE p.id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no project {id}")
+            raise BadInput.of("error.no_project", id=id)
         return _project(row)
 
     def by_name(self, name: str) -> Project:
@@ -115,7 +115,9 @@ class Projects(Table):
         sql = "SELECT * FROM guidelines WHERE project_id = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1"
         row = self._store.maybe(sql, [id, version])
         if row is None:
-            raise BadInput(f"project {id} has no guideline" + (f" of version {version}" if version else ""))
+            raise BadInput.of(
+                "error.guideline_version" if version else "error.guideline_none", project=id, version=version
+            )
         return Guideline(**row)
 
     def add_members(self, id: int, accounts: Sequence[Account]) -> None:

@@ -48,7 +48,7 @@ def prompt_row(
 ) -> tuple:
     """Return the values of COLUMNS for one prompt. Raises BadInput for an empty text."""
     if not text.strip():
-        raise BadInput(f"the prompt {text!r} is empty", "Give it a text.", field="prompt")
+        raise BadInput.of("error.prompt_empty", field="prompt", text=text)
     return (
         prompt_hash(text, messages),
         text,
@@ -85,7 +85,7 @@ class Prompts(Table):
         """Return the prompt. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM prompts WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no prompt {id}")
+            raise BadInput.of("error.no_prompt", id=id)
         return _prompt(row)
 
     def find(self, text: str, messages: list[dict] | None = None) -> Prompt | None:

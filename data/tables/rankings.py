@@ -98,7 +98,7 @@ class Rankings(Table):
         """
         ids = self._distinct(prompt_id, completion_ids)
         if len(ids) > MOST:
-            raise BadInput(f"{len(ids)} answers are too many to rank", f"Give at most {MOST}.", field="completions")
+            raise BadInput.of("error.rank_many", field="completions", count=len(ids), most=MOST)
         if len(ids) < FEWEST:
             return None
         hash = task_hash(ids)
@@ -118,7 +118,7 @@ class Rankings(Table):
             "SELECT id, prompt_id, project_id, purpose, shown, priority FROM ranking_tasks WHERE id = ?", [id]
         )
         if row is None:
-            raise BadInput(f"there is no ranking task {id}")
+            raise BadInput.of("error.no_ranking_task", id=id)
         answers = self._store.rows(
             "SELECT completion_id FROM ranking_answers WHERE task_id = ? ORDER BY completion_id", [id]
         )
@@ -152,7 +152,7 @@ class Rankings(Table):
         """Return the event. Raises BadInput if there is none."""
         row = self._store.maybe("SELECT * FROM rankings WHERE id = ?", [id])
         if row is None:
-            raise BadInput(f"there is no ranking {id!r}")
+            raise BadInput.of("error.no_ranking", id=id)
         return self._ranking(row)
 
     def current(
@@ -192,15 +192,13 @@ class Rankings(Table):
             if self._store.value(
                 "SELECT 1 FROM rankings WHERE assignment_id = ? AND supersedes IS NULL", [row["assignment_id"]]
             ):
-                raise Refused(f"the assignment {row['assignment_id']!r} has its answer", "Supersede that one.")
+                raise Refused.of("error.assignment_answered", id=row["assignment_id"])
             return
         old = self._store.value("SELECT assignment_id FROM rankings WHERE id = ?", [row["supersedes"]])
         if old != row["assignment_id"] or self._store.value(
             "SELECT 1 FROM rankings WHERE supersedes = ?", [row["supersedes"]]
         ):
-            raise Refused(
-                f"the ranking {row['supersedes']!r} is not the current one of its assignment", field="supersedes"
-            )
+            raise Refused.of("error.ranking_not_current", field="supersedes", id=row["supersedes"])
 
     def _ranking(self, row: Mapping[str, Any]) -> Ranking:
         places = self._store.rows(
@@ -228,14 +226,10 @@ def _checked(event: NewRanking) -> dict[str, int]:
     if event["verdict"] != "ranked":
         return {}
     if set(places) != set(event["positions"]):
-        raise BadInput(
-            "the ranking does not place the answers that were shown",
-            f"Place each of the {len(event['positions'])} once.",
-            field="places",
-        )
+        raise BadInput.of("error.ranking_places", field="places", count=len(event["positions"]))
     for id, place in places.items():
         if type(place) is not int or not 1 <= place <= MOST:
-            raise BadInput(f"{place!r} is no place of {id}", f"Give 1 to {MOST}.", field="places")
+            raise BadInput.of("error.ranking_place", field="places", place=place, id=id, most=MOST)
     order = sorted(set(places.values()))
     return {id: order.index(place) + 1 for id, place in places.items()}
 

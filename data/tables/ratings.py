@@ -48,25 +48,18 @@ class Ratings(Table):
         that was used, or if `may_rate` is false.
         """
         if score is not None and score not in range(6):
-            raise BadInput(f"{score} is not a rating", "Give a whole number from 0 to 5.", field="score")
+            raise BadInput.of("error.rating_score", field="score", score=score)
         with self._store.transaction():
             row = self._store.instructions.get(instruction_id)  # type: ignore[attr-defined]  # a Store at run time
             if row.split != "train":
-                raise Refused(
-                    f"row {instruction_id} is of the {row.split} split and never trains",
-                    "Rate the rows that are shown.",
-                )
+                raise Refused.of("error.rating_row", instruction_id=instruction_id, split=row.split)
             old = self._store.maybe("SELECT * FROM ratings WHERE id = ?", [id])
             if old is None:
                 if not self.may_rate(labeler_id):
-                    raise Refused(
-                        "rating is for people of the Standard project, while it is open",
-                        "Ask a researcher.",
-                        field="project",
-                    )
+                    raise Refused.of("error.rating_people", field="project")
                 return self._insert(id, instruction_id, labeler_id, score)
             if (old["instruction_id"], old["labeler_id"], old["score"]) != (instruction_id, labeler_id, score):
-                raise Refused(f"the rating {id!r} says something else already", "Send a new id.")
+                raise Refused.of("error.rating_differs", id=id)
             return _rating(old)
 
     def current(self, source: Source = "all", last: int = 0) -> list[Rating]:

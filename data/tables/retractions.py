@@ -60,7 +60,7 @@ class Retractions(Table):
     def of_import(self, import_id: int) -> dict[Kind, list[str]]:
         """Return the ids of an import's rows by kind. Raises BadInput if there is no such finished import."""
         if not self._store.value("SELECT 1 FROM imports WHERE id = ? AND done_at IS NOT NULL", [import_id]):
-            raise BadInput(f"there is no finished import {import_id}", "Choose one in the list.", field="import")
+            raise BadInput.of("error.no_import", field="import", import_id=import_id)
         rows = {
             kind: [str(row["id"]) for row in self._store.rows(f"{sql} AND import_id = ?", [import_id])]
             for kind, sql in IMPORTED.items()
@@ -91,7 +91,7 @@ class Retractions(Table):
             (SELECT CAST(id AS TEXT) FROM ({IMPORTED[kind]} AND {IMPORT_DONE})) LIMIT 1"""
         other = self._store.value(sql, [_listed(ids)])
         if other is not None:
-            raise BadInput(f"there is no imported {kind} {other!r}", "Look at the list again.", field="rows")
+            raise BadInput.of("error.no_imported", field="rows", what=kind, other=other)
 
 
 def _listed(ids: Sequence[str]) -> str:

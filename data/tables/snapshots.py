@@ -57,7 +57,7 @@ class Snapshots(Table):
     def _one(self, column: str, value: Any) -> Snapshot:  # noqa: ANN401 (any JSON value)
         row = self._store.maybe(f"SELECT * FROM snapshots WHERE {column} = ?", [value])
         if row is None:
-            raise BadInput(f"there is no snapshot {value}")
+            raise BadInput.of("error.no_snapshot", value=value)
         return _snapshot(row)
 
 

@@ -20,7 +20,6 @@ from data.store import Store
 ADAPTER_CONFIG, ADAPTER_WEIGHTS, MODEL_CONFIG = "adapter_config.json", "adapter_model.safetensors", "config.json"
 MODEL_CHECK = "rlhf.probe.process:ensure_usable"
 """The check of a model, named by text since imports go down only: (home, source, chat_template, adapter) -> None."""
-GIVE = "Give the folder of a PEFT adapter or of a causal language model."
 
 
 def adopt_policy(store: Store, folder: Path | str) -> dict:
@@ -31,18 +30,18 @@ def adopt_policy(store: Store, folder: Path | str) -> dict:
     """
     folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
-        raise BadInput("there is no such folder", GIVE, file=str(folder))
+        raise BadInput.of("error.no_folder", file=str(folder))
     if (folder / ADAPTER_CONFIG).is_file():
         return _adopt_adapter(store, folder)
     if (folder / MODEL_CONFIG).is_file():
         return _adopt_model(store, folder)
-    raise BadInput(f"the folder holds neither {ADAPTER_CONFIG} nor {MODEL_CONFIG}", GIVE, file=str(folder))
+    raise BadInput.of("error.no_model_files", file=str(folder))
 
 
 def _adopt_adapter(store: Store, folder: Path) -> dict:
     base = _lora_base(folder)
     if not (folder / ADAPTER_WEIGHTS).is_file():
-        raise BadInput(f"{ADAPTER_WEIGHTS} is missing", "Save the adapter as safetensors.", file=str(folder))
+        raise BadInput.of("error.no_adapter_weights", file=str(folder))
     digest = sha256((folder / ADAPTER_WEIGHTS).read_bytes()).hexdigest()
     known = next((policy for policy in store.policies.all() if policy.config.get("imported_hash") == digest), None)
     if known:
@@ -66,11 +65,9 @@ def _adopt_adapter(store: Store, folder: Path) -> dict:
 def _adopt_model(store: Store, folder: Path) -> dict:
     architectures = _json(folder / MODEL_CONFIG).get("architectures") or []
     if not any(name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for name in architectures):
-        raise BadInput(
-            "the model is not a causal language model", "Give a model that generates text.", file=str(folder)
-        )
+        raise BadInput.of("error.not_causal", file=str(folder))
     if not any(folder.glob("*.safetensors")):
-        raise BadInput("the folder holds no *.safetensors weights", "Save the model as safetensors.", file=str(folder))
+        raise BadInput.of("error.no_weights", file=str(folder))
     known = next(
         (policy for policy in store.policies.all() if policy.base == str(folder) and policy.adapter is None), None
     )
@@ -94,14 +91,10 @@ def _lora_base(folder: Path) -> str:
     """
     config = _json(folder / ADAPTER_CONFIG)
     if config.get("peft_type") != "LORA":
-        raise BadInput(
-            f"the adapter is {config.get('peft_type')!r}", "Only LoRA adapters can be used.", file=str(folder)
-        )
+        raise BadInput.of("error.adapter_type", file=str(folder), type=config.get("peft_type"))
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise BadInput(
-            "the adapter does not name its base", "Set base_model_name_or_path.", file=str(folder / ADAPTER_CONFIG)
-        )
+        raise BadInput.of("error.adapter_base", file=str(folder / ADAPTER_CONFIG))
     place = folder / base if base.startswith(".") and (folder / base).is_dir() else Path(base)
     return str(place.resolve()) if place.is_dir() else base
 
@@ -110,9 +103,9 @@ def _json(path: Path) -> dict:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInput(f"cannot be read: {error}", "Save the model again.", file=str(path)) from None
+        raise BadInput.of("error.model_unreadable", file=str(path), error=str(error)) from None
     if not isinstance(document, dict):
-        raise BadInput("this is not a JSON object", "Save the model again.", file=str(path))
+        raise BadInput.of("error.model_not_json", file=str(path))
     return document
 
 

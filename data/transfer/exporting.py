@@ -61,13 +61,15 @@ class ExportRequest:
 
     def __post_init__(self) -> None:
         if self.shape not in FORMATS[self.what]:
-            raise BadInput(
-                f"{self.what} cannot be written as {self.form!r}",
-                f"Use one of {', '.join(FORMATS[self.what])}.",
+            raise BadInput.of(
+                "error.export_format",
                 field="format",
+                what=self.what,
+                form=self.form,
+                known=", ".join(FORMATS[self.what]),
             )
         if self.project and self.what in ("instructions", "prompts"):
-            raise BadInput(f"{self.what} belong to no project", "Leave out the project.", field="project")
+            raise BadInput.of("error.export_project", field="project", what=self.what)
 
     @property
     def shape(self) -> str:
@@ -137,7 +139,7 @@ def export_dataset(
     `kind` is one of FILES. Raises BadInput as `export_rows`.
     """
     if kind not in FILES:
-        raise BadInput(f"{kind!r} is not a kind of file", f"Use one of {', '.join(FILES)}.", field="files")
+        raise BadInput.of("error.export_files", field="files", what=kind, known=", ".join(FILES))
     out, omitted = Path(out).expanduser(), Counter[str]()
     card = DataCard(store, out.name, request.description, kind, request.columns(store))
     rows = card.watched(request.rows(store, omitted))

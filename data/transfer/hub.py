@@ -107,8 +107,4 @@ def cached_dataset(name: str) -> Path | None:
         if saved:
             configurations = {path.relative_to(folder).parts[0] for path in saved}
             return max(saved, key=lambda path: path.stat().st_mtime) if len(configurations) == 1 else folder
-    raise BadInput(
-        f"there is no file or folder {name!r}, and no data set of that name in the Hugging Face cache",
-        f"Check the path, or fetch the data set: hf download {name} --repo-type dataset",
-        field="files",
-    )
+    raise BadInput.of("error.no_data_set", field="files", name=name)

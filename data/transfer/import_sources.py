@@ -79,7 +79,7 @@ def _expand(file: ImportFile, notes: list[str]) -> list[ImportFile]:
     if glob.has_magic(str(path)):
         matches = sorted(glob.glob(str(path), recursive=True), key=_natural)
         if not matches:
-            raise BadInput("no file matches the pattern", "Check the pattern.", file=str(path))
+            raise BadInput.of("error.no_match", file=str(path))
         return [part for each in matches for part in _expand(ImportFile.at(each, encoding=source.encoding), notes)]
     name, _, split = str(path).partition(":")
     folder = cached_dataset(name)
@@ -91,7 +91,7 @@ def _folder(folder: Path, whole: ImportFile, notes: list[str], split: str = "") 
     inside = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     inside = sorted((path for path in inside if not _is_hidden(path) and _is_of(path, split)), key=_natural)
     if len(inside) > MOST:
-        raise BadInput(f"the folder holds {len(inside):,} files", "Name the files to import.", file=str(folder))
+        raise BadInput.of("error.many_in_folder", file=str(folder), count=len(inside))
     parts, left = [], dict[str, list[str]]()
     saved = _saved_files(folder)
     for relative in inside:
@@ -113,7 +113,7 @@ def _archive(file: ImportFile, notes: list[str]) -> list[ImportFile]:
     refuse_document(file.source)
     members = [info for info in archives.list_members(path) if not _is_hidden(PurePath(info.filename))]
     if len(members) > MOST:
-        raise BadInput(f"the archive holds {len(members):,} files", "Split it.", file=str(path))
+        raise BadInput.of("error.many_in_archive", file=str(path), count=len(members))
     parts, left = [], dict[str, list[str]]()
     for info in sorted(members, key=lambda info: _natural(info.filename)):
         source, member = Source(path, info, file.source.encoding), info.filename
@@ -154,9 +154,7 @@ def _saved_files(folder: Path) -> dict[Path, frozenset[str]]:
         except (ValueError, KeyError, TypeError, OSError, RecursionError):
             continue  # of another program
         if state.get("_indices_files") or state.get("_indices_data_files"):
-            raise BadInput(
-                "its rows are selected by an index", "Save it again with datasets 2 or later.", file=str(path)
-            )
+            raise BadInput.of("error.index_rows", file=str(path))
         saved[path.parent] = frozenset(files)
     return saved
 

@@ -63,7 +63,7 @@ class Survey:
         """Return the error for the first bad row, with the number of good rows and the remedy."""
         bad, needs = self.first_bad, f"Each row needs {KEYS[self.reading.what]}."
         if bad is None:
-            return BadInput("there are no rows in the file", needs, file=str(files[0].source))
+            return BadInput.of("error.file_no_rows", keys=KEYS[self.reading.what], file=str(files[0].source))
         count = f"{self.good} of {self.good + self.bad} rows are good"
         others = len(self.problems.report()) - 1
         count += f"; {others} other reason{'s' * (others > 1)}, see --dry-run" if others else ""

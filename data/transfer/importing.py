@@ -153,7 +153,7 @@ def find_project_id(store: Store, what: str, name: str) -> int:
     if not name:
         return STANDARD_PROJECT[0]
     if what not in IN_PROJECTS:
-        raise BadInput(f"{what} belong to no labeling project", "Leave out the project.", field="project")
+        raise BadInput.of("error.import_project", field="project", what=what)
     return store.projects.by_name(name).id
 
 
@@ -175,9 +175,7 @@ def _written(store: Store, plan: Plan, id: int, survey: Survey) -> int:
             added += inserter.add(chunk, into)
             plan.progress("written", good + bad, (good + bad) / (survey.good + survey.bad))
     if (good, bad) != (survey.good, survey.bad):
-        raise BadInput(
-            "the file changed while it was read", "Import it again when it is finished.", file=str(plan.files[0].source)
-        )
+        raise BadInput.of("error.file_changed", file=str(plan.files[0].source))
     return added
 
 

@@ -155,7 +155,7 @@ def _snapshot_rows(store: Store, id: str | int, kind: Kind) -> tuple[list[dict[s
     """Return the rows and the name that errors give them. Raises BadInput if rows are retracted."""
     snapshot = store.snapshots.get(id)
     if snapshot.kind != kind:
-        raise BadInput(f"snapshot {snapshot.public} holds {snapshot.kind}", f"Name one of {kind}.", field="snapshot")
+        raise BadInput.of(f"error.snapshot_{snapshot.kind}", snapshot=snapshot.public, field="snapshot")
     rows = store.snapshots.rows(snapshot.id)
     refuse_retracted(store, snapshot, rows)
     return rows, f"snapshot {snapshot.public}"
@@ -171,10 +171,7 @@ def _trusted(rows: Iterable[Other]) -> TrainingRows[Other]:
 def _refuse_test_prompts(rows: Sequence[object], origin: str) -> None:
     count = sum(split_of(_prompt_text(row)) == "test" for row in rows)
     if count:
-        raise BadInput(
-            f"{count} of {len(rows)} rows are of test prompts in {origin}: no run trains on those",
-            "Leave the test split out.",
-        )
+        raise BadInput.of("error.test_prompts", count=count, rows=len(rows), origin=origin)
 
 
 def _prompt_text(row: object) -> str:

@@ -108,7 +108,7 @@ def preference_rows(
     naming the setting that admits other labels, if the sources have no row in any split.
     """
     if split is not None and split not in SPLITS:
-        raise BadInput(f"{split!r} is not a split", f"Take one of {', '.join(SPLITS)}.", field="split")
+        raise BadInput.of("error.split", field="split", split=split, known=", ".join(SPLITS))
     return [row for row in stream_rows(store, source=source, weights=weights) if split in (None, row.split)]
 
 
@@ -175,11 +175,7 @@ def parse_sources(source: Source) -> tuple[list[str], bool]:
     names = [name for part in given for name in (SOURCES if part == "all" else (part,))]
     for name in names:
         if name not in (*SOURCES, GOLD):
-            raise BadInput(
-                f"{name!r} is no source of labels",
-                f"Take one of {', '.join(SOURCES)}, all; add +gold for gold items.",
-                field="labels",
-            )
+            raise BadInput.of("error.label_source", field="labels", name=name, known=", ".join(SOURCES))
     return [name for name in names if name != GOLD], GOLD in names
 
 
@@ -191,14 +187,14 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
         return BadInput.of("error.all_excluded", field="labels")
     others = {name: count for name in SOURCES if name not in sources and (count := store.comparisons.count(name))}
     if others:
+        first = next(iter(others))
+        if "person" in sources and len(others) == 1:
+            return BadInput.of(f"error.only_{first}", count=others[first], field="labels")
         counts = " and ".join(f"{count:,} {ADJECTIVES[name]}" for name, count in others.items())
         wanted = " or ".join(ADJECTIVES[name] for name in sources)
         missing = "comparisons by people yet" if "person" in sources else f"{wanted} comparisons"
-        return BadInput(
-            f"there are no {missing}, only {counts} ones",
-            f"Label pairs on the page, or admit these: --set labels={'+'.join(others)} when training, "
-            f"--labels {next(iter(others))} when exporting.",
-            field="labels",
+        return BadInput.of(
+            "error.other_labels", field="labels", missing=missing, counts=counts, labels="+".join(others), first=first
         )
     return BadInput.of("error.no_comparisons", admit=ADMIT_SIMULATED, field="labels")
 

@@ -45,11 +45,7 @@ def refuse_retracted(store: Store, snapshot: Snapshot, rows: Sequence[Mapping[st
         texts = {tuple(row.values()) for row in store.rows(TEXTS, [canonical_json(list(ids))])} if ids else set()
         count = sum((row["instruction"], row["input"], row["output"]) in texts for row in rows) if texts else 0
     if count:
-        raise BadInput(
-            f"{count:,} of {len(rows):,} rows of snapshot {snapshot.public} are retracted",
-            "Leave `snapshot` empty to train on the rows in use, or take these back on the Data page.",
-            field="snapshot",
-        )
+        raise BadInput.of("error.rows_retracted", field="snapshot", count=count, rows=len(rows), public=snapshot.public)
 
 
 def models_trained_on(store: Store, kind: Kind, ids: Sequence[str]) -> TrainedModels:

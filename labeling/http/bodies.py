@@ -17,6 +17,7 @@ from starlette.types import Message, Receive
 
 from data.errors import BadInput, StoreTrouble
 from data.json_text import NotStrict, parse_json
+from labeling.texts.pages import bad_input
 
 FILE_LIMIT = 1024**3
 """Largest file in bytes that a request may carry. Larger files are copied into the `import` folder by hand."""
@@ -164,9 +165,7 @@ async def receive_file(request: Request, folder: Path) -> AsyncIterator[Path]:
                 out.write(part)
         yield file
     except OSError as problem:
-        raise StoreTrouble(
-            f"the file could not be saved: {problem.strerror}", "Free some space and send it again."
-        ) from problem
+        raise bad_input("refused.file_not_saved", strerror=problem.strerror, kind=StoreTrouble) from problem
     finally:
         file.unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from data.errors import BadInput
 from data.tables.verdicts import VERDICTS
 from labeling.queue.items import Answer, RankingAnswer
 from labeling.queue.validation import CHOICES
+from labeling.texts.pages import bad_input
 
 Model = TypeVar("Model", bound=BaseModel)
 Error = Mapping[str, Any]
@@ -81,7 +82,7 @@ class RankingBody(Body):
 def parse_field(model: type[Model], value: object, field: str) -> Model:
     """Return the model of a body's field. Raises BadInput that names the wrong field."""
     if not isinstance(value, Mapping):
-        raise BadInput(f"the field {field!r} is missing", "Load the page again.", field=field)
+        raise bad_input("refused.field_missing", field=field, name=field)
     try:
         return model.model_validate(value)
     except InvalidModel as problem:

@@ -11,6 +11,7 @@ from data.errors import BadInput, Busy, Occupied, Refused, StoreTrouble
 from data.sqlite.disk_full import is_disk_full
 from labeling.http.note_page import note_page
 from labeling.http.requests import detect_language
+from labeling.texts.pages import bad_input
 from labeling.texts.translate import Refusal, error_detail, error_text, say
 
 RETRY_SECONDS = 2
@@ -45,7 +46,7 @@ def disk_full_response(request: Request, problem: Exception) -> Response:
     """Return 507 for an error that a full disk caused. Raises any other one again."""
     if not is_disk_full(problem):
         raise problem
-    return problem_response(request, StoreTrouble("the disk is full", "Free some space and send it again."))
+    return problem_response(request, bad_input("refused.disk_full", kind=StoreTrouble))
 
 
 def http_error_response(problem: HTTPException, request: Request | None = None) -> Response:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import BadInput
 from data.ids import RUN, public_id
 from data.store import Store
 from data.tables.comparison_columns import current_mask
@@ -19,7 +18,7 @@ from labeling.quality.agreement import AgreementReport, report_agreement
 from labeling.quality.labeler_report import LabelerFigures, LabelerPair, labeler_figures, labeler_pairs
 from labeling.quality.reliability import fit
 from labeling.quality.votes import Votes, select_votes, split_by_group, votes_from_events
-from labeling.texts.pages import text
+from labeling.texts.pages import bad_input, text
 
 ReportAndPairs = tuple[AgreementReport, tuple[LabelerPair, ...]]
 KINDS = {"people": ("person", "import"), "simulated": ("simulated",), "ai": ("ai",)}
@@ -185,11 +184,7 @@ def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
     from_sources = np.isin(events["source"], [SOURCES.index(name) for name in sources])
     events = events[current_mask(events) & from_sources & ~np.isin(events["labeler"], excluded)]
     if not len(events):
-        raise BadInput(
-            f"there are no comparisons ({'+'.join(sources)}) to fit weights on",
-            "Compare some pairs first.",
-            field="labels",
-        )
+        raise bad_input("need.weight_comparisons", field="labels", sources="+".join(sources))
     rows = select_votes(events)
     signs = store.comparison_columns.known_signs()
     known_signs = np.array([signs.get(pair, 0) for pair in rows["pair"].tolist()], np.int8)

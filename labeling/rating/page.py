@@ -23,6 +23,7 @@ from labeling.http.page_layout import READING, render_page
 from labeling.http.requests import detect_language, read_form, require_account, root_path
 from labeling.http.responses import status_of
 from labeling.texts.answers import draw_answer
+from labeling.texts.pages import bad_input
 from labeling.texts.translate import say
 from labeling.texts.user_text import block
 
@@ -73,8 +74,7 @@ def record_rating(store: Store, account: Account, form: dict[str, str]) -> None:
     """Record a posted form. Raises BadInput for invalid fields."""
     row, score = parse_number(form.get("row")), form.get("score", "")
     if row is None or score not in {*map(str, POINTS), "unsure"} or not 8 <= len(form.get("id", "")) <= 64:
-        given = f"row {form.get('row', '')[:20]!r} and score {score[:20]!r}"
-        raise BadInput(f"{given} are not a rating", "Use the buttons of the page.", field="score")
+        raise bad_input("refused.rating", row=form.get("row", "")[:20], score=score[:20], field="score")
     store.ratings.add(form["id"], row, account.id, None if score == "unsure" else int(score))
 
 

@@ -29,6 +29,7 @@ from labeling.http.responses import status_of
 from labeling.page.turns import STYLE as TURNS
 from labeling.page.turns import draw_prompt, read_turns
 from labeling.texts.answers import draw_answer
+from labeling.texts.pages import bad_input
 from labeling.texts.translate import say
 
 WRITE, REVIEW = "/label/write", "/label/review"
@@ -103,7 +104,7 @@ def record_answer(store: Store, account: Account, form: dict[str, str]) -> None:
     """Record a written answer. Raises BadInput for invalid fields, and if the store refuses the answer."""
     prompt_id = parse_number(form.get("prompt"))
     if prompt_id is None:
-        raise BadInput("the form contains no prompt", "Use the button of the page.", field="prompt")
+        raise bad_input("refused.form_prompt", field="prompt")
     store.demonstrations.write(_id(form), prompt_id, account.id, form.get("text", ""), form.get("supersedes") or None)
 
 
@@ -205,7 +206,7 @@ def _prompt_of_refused(store: Store, account: Account, id: int, back: SentBack |
 def _id(form: dict[str, str]) -> str:
     id = form.get("id", "")
     if not (8 <= len(id) <= 64 and id.isascii() and id.isalnum()):
-        raise BadInput("the form has no id", "Use the button of the page.", field="form")
+        raise bad_input("refused.form_id", field="form")
     return id
 
 

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.architecture import trunk_name
 from reward.base.locate import locate
 from reward.base.patches.expert_patterns import ignore_expert_patterns
@@ -61,13 +61,10 @@ def check_weights(name: str, model: PreTrainedModel, missing: Collection[str]) -
     transformers fills a missing tensor with random numbers.
     """
     if missing:
-        raise BadInput(f"the weights of {name!r} lack {_name_some(missing)}", "Download or save the model again.")
+        raise bad_input("refused.weights_lack", name=name, tensors=_name_some(missing))
     bad = [key for key, tensor in model.named_parameters() if not _is_finite(tensor)]
     if bad:
-        raise BadInput(
-            f"the weights of {name!r} hold NaN or infinity in {_name_some(bad)}",
-            "Give a model that was saved before its training diverged.",
-        )
+        raise bad_input("refused.weights_nan", name=name, tensors=_name_some(bad))
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:
@@ -89,7 +86,4 @@ def _load_errors(name: str) -> Iterator[None]:
         yield
     except Exception as problem:  # transformers, tokenizers and safetensors raise a dozen unrelated types here
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        raise BadInput(
-            error=f"cannot load a language model from {name!r}: {reason[:200]}",
-            remedy="Give a folder with config.json, the tokenizer and *.safetensors weights, or download the model.",
-        ) from problem
+        raise bad_input("refused.base_load", name=name, reason=reason[:200]) from problem

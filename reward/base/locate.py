@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data.errors import BadInput
 from data.starter import BASE, SOURCE
+from labeling.texts.pages import bad_input
 
 
 def locate(source: str | Path) -> str:
@@ -17,7 +18,7 @@ def locate(source: str | Path) -> str:
     if path.is_dir():
         return str(_folder(path.resolve(), "Give a folder with config.json, the tokenizer and *.safetensors weights."))
     if path.is_absolute() or len(path.parts) > 2 or str(source).startswith((".", "~")):
-        raise BadInput(error=f"no model folder {str(source)!r}", remedy="Check the path of the base model.")
+        raise bad_input("refused.no_model_folder", source=str(source))
     return str(source)
 
 

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.architecture import decoder_layers, find_trunk
 from reward.training_settings import LoraSettings, TrainerSettings
 
@@ -142,18 +143,14 @@ def _check_experts(config: LoraConfig, layers: str, dropout: float, dora: bool) 
         return
     given = {"layers": bool(layers), "dropout": bool(dropout), "dora": dora}
     for option in (name for name, is_given in given.items() if is_given):
-        raise BadInput(
-            f"{option} cannot be used: this model keeps its experts in one tensor, whose LoRA has no such option",
-            f"Leave {option} out, or name the layers of attention in targets.",
-            field=option,
-        )
+        raise bad_input("refused.expert_option", field=option, option=option)
 
 
 def _check_names(names: Collection[str], able: Collection[str]) -> None:
     unknown = sorted(name for name in names if not any(_ends_in(layer, {name}) for layer in able))
     if unknown:
         known = ", ".join(sorted({layer.rpartition(".")[2] for layer in able}))
-        raise BadInput(f"no layer that can carry LoRA is called {unknown[0]!r}", f"Use {known}.", field="targets")
+        raise bad_input("refused.targets", field="targets", unknown=unknown[0], known=known)
 
 
 def _ends_in(layer: str, names: Collection[str]) -> bool:
@@ -167,12 +164,7 @@ def _layers_within(model: PreTrainedModel, names: Collection[str], layers: str) 
     if match is not None:
         first, stop = int(match[1]), last if match[2] and not match[3] else int(match[3] or match[1])
     if match is None or not first <= stop <= last:
-        raise BadInput(
-            f"layers={layers!r} is no range of layers of this model",
-            f'Its layers are 0 to {last}; give a range such as "{len(numbered) // 2}-".'
-            if numbered
-            else "Leave layers empty: its layers are not a single list.",
-            field="layers",
-        )
+        key = "refused.layers" if numbered else "refused.layers_of_no_list"
+        raise bad_input(key, layers=layers, last=last, middle=len(numbered) // 2, field="layers")
     inside = {id(part) for layer in numbered[first : stop + 1] for part in layer.modules()}
     return {name for name, layer in linear_layers(model).items() if name in names and id(layer) in inside}

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import BitsAndBytesConfig
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.bf16_probe import cpu_rates
 from reward.optional_packages import check_installed
 from reward.placement_settings import AUTO, DEFAULTS, PlacementSettings, placement_of
@@ -86,11 +86,7 @@ def check_cpu_bfloat16() -> None:
     """Raise BadInput, with the measured rates, if this machine's CPU is slower in bfloat16 than in float32."""
     rates = cpu_rates()
     if not rates.bfloat16_is_faster:
-        raise BadInput(
-            f"bfloat16 is slower than float32 on this CPU: {rates.bfloat16:,.0f} GFLOP/s against {rates.float32:,.0f}",
-            "Leave dtype=auto (float32 on a CPU), or use a GPU.",
-            field="dtype",
-        )
+        raise bad_input("refused.slow_bfloat16", field="dtype", bfloat16=rates.bfloat16, float32=rates.float32)
 
 
 def _device(wanted: str) -> torch.device:
@@ -103,11 +99,7 @@ def _device(wanted: str) -> torch.device:
         module = getattr(torch, device.type, None)
         count = module.device_count() if module is not None and module.is_available() else 0
         if (device.index or 0) >= count:
-            raise BadInput(
-                f"device={wanted} is not there: torch finds {count} {device.type} devices",
-                "Use device=auto, or install torch for your GPU (https://pytorch.org/get-started).",
-                field="device",
-            )
+            raise bad_input("refused.no_device", field="device", wanted=wanted, count=count, type=device.type)
     return device
 
 
@@ -118,9 +110,9 @@ def _dtype(wanted: str, device: torch.device) -> torch.dtype:
     if device.type == "cpu" and wanted == "bfloat16":
         check_cpu_bfloat16()
     if device.type == "cpu" and wanted == "float16":
-        raise BadInput("dtype=float16 is for GPUs", "Use dtype=auto or float32 on a CPU.", field="dtype")
+        raise bad_input("refused.float16", field="dtype")
     if wanted == "bfloat16" and not _has_bfloat16(device):
-        raise BadInput(f"{device} does not compute in bfloat16", "Use dtype=float16 or float32.", field="dtype")
+        raise bad_input("refused.bfloat16", field="dtype", device=device)
     return DTYPES[wanted]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 
 
 def check_stackable(folder: Path, public: str) -> None:
@@ -14,10 +14,6 @@ def check_stackable(folder: Path, public: str) -> None:
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        raise BadInput(f"cannot read the adapter of {public}: {problem}", "Restore it from a backup.") from None
+        raise bad_input("refused.adapter_unreadable", public=public, problem=str(problem)) from None
     if config.get("use_dora"):
-        raise BadInput(
-            f"the adapter of {public} is DoRA, which no second adapter can be added to",
-            f"Merge it into its base first: preference-loop policies merge {public}",
-            field="from",
-        )
+        raise bad_input("refused.stacked_dora", field="from", public=public)

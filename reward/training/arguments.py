@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.out_of_memory import split_step
 from reward.training_settings import TrainerSettings
 
@@ -53,10 +53,8 @@ def divide_step(rows: int, per_pass: int) -> dict[str, int]:
     size = min(per_pass or rows, rows)
     if rows % size:
         below = max(divisor for divisor in range(1, size) if rows % divisor == 0)
-        raise BadInput(
-            f"per_device_batch_size={per_pass} does not divide a step of {rows} rows",
-            f"Give {below}, or 0 for the whole step at once.",
-            field="per_device_batch_size",
+        raise bad_input(
+            "refused.rows_per_pass", field="per_device_batch_size", per_pass=per_pass, rows=rows, below=below
         )
     part, parts = split_step(size)
     return {"per_device_train_batch_size": part, "gradient_accumulation_steps": parts * rows // size}

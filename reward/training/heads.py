@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.about import HEADS, describe_base
 from reward.base.frozen_base import Base
 from reward.base.machine import free_host_bytes
@@ -54,8 +54,13 @@ def read_comparisons(
 def _check_memory(base: Base, comparisons: int) -> None:
     need, free = BYTES * comparisons * 3 * base.hidden_size, free_host_bytes()
     if need > free:
-        sizes = f"{need / 1e9:,.1f} GB for {comparisons:,} comparisons, and {free / 1e9:,.1f} are free"
-        raise BadInput(f"method=heads needs about {sizes}", "Take method=lora.", field="method")
+        raise bad_input(
+            "refused.heads_memory",
+            field="method",
+            need=need / 1e9,
+            comparisons=comparisons,
+            free=free / 1e9,
+        )
 
 
 def cross_validated(data: Comparisons, fitted: FittedHeads, prompts: Sequence[int]) -> dict[str, Any]:

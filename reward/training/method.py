@@ -16,10 +16,9 @@ from pathlib import Path
 
 import torch
 
-from data.errors import BadInput
 from data.run_context import RunContext
 from data.views.frozen_rows import TrainingRows
-from labeling.texts.pages import stored_line
+from labeling.texts.pages import bad_input, stored_line
 from reward.about import HEADS, LORA, describe_base, write_about
 from reward.base.adapters import write_adapter
 from reward.base.frozen_base import Base
@@ -68,9 +67,7 @@ def choose_method(
     """
     own = lora_settings(settings)
     if settings.method == HEADS and own:
-        raise BadInput(
-            f"method=heads has no {' and no '.join(own)}", "Leave the default, or take method=lora.", field=own[0]
-        )
+        raise bad_input("refused.heads_setting", field=own[0], names=" and no ".join(own))
     if settings.method != "auto":
         return Choice(settings.method, stored_line("note.method_set", method=settings.method))
     if own:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from data.errors import BadInput
 from data.records import Snapshot
 from data.run_context import RunContext
 from data.tables.verdicts import MACHINES
 from data.views.frozen_rows import HeldOutRows, TrainingRows, freeze_preferences
 from data.views.preferences import ADJECTIVES, PreferenceRow
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.text.shorten import shorten_prompt
 from reward.base.text.unusable_prompts import UnusablePrompt
@@ -56,8 +56,8 @@ def run_rows(
     _refuse_mixture(snapshot, sources, settings.labels)
     training = training.matching(lambda row: is_in_part(row.prompt, settings.part))
     if not training:
-        part = "" if settings.part == ALL else f" of the part {settings.part}"
-        raise BadInput(f"no comparison is of a training prompt{part}", "Sample and label more prompts.", field="labels")
+        key = "need.training_comparisons" if settings.part == ALL else "need.comparisons_of_part"
+        raise bad_input(key, part=settings.part, field="labels")
     return snapshot, training, held_out
 
 
@@ -65,10 +65,13 @@ def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> 
     for name in MACHINES:
         count, adjective = sources.count(name), ADJECTIVES[name]
         if 0 < count < len(sources) and not {"all", name} & set(labels.split("+")):
-            raise BadInput(
-                f"snapshot {snapshot.public} mixes {count} {adjective} labels with {len(sources) - count} others",
-                "Set labels=all to train on all, or name a snapshot of one kind.",
+            raise bad_input(
+                "refused.mixed_snapshot",
                 field="snapshot",
+                public=snapshot.public,
+                count=count,
+                adjective=adjective,
+                others=len(sources) - count,
             )
 
 

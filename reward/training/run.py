@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data.errors import BadInput
 from data.records import Policy
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
 from data.views.frozen_rows import TrainingRows
+from labeling.texts.pages import bad_input
 from reward.about import HEADS, LORA, describe_base, read_about, save_about
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
@@ -55,11 +55,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     encoder = RowEncoder(base)
     train_rows = training.map(encoder.encode_training)
     if not train_rows:
-        raise BadInput(
-            f"no comparison is left to train on: {_described(encoder.left_out)}",
-            "Label more pairs, or train on another base.",
-            field="labels",
-        )
+        raise bad_input("need.fitting_comparisons", field="labels", reasons=_described(encoder.left_out))
     test_rows = encoder.encode(held_out.test)
     choice = choose_method(context, settings, base, start, train_rows)
     subsets = Subsets(context, base, train_rows)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.settings import Settings
 from data.store import Store
 from data.views.frozen_rows import load_instructions
-from labeling.texts.pages import bad_input, text
+from labeling.texts.pages import bad_input
 from rlhf.clinic.examination import find_examination
 from rlhf.clinic.settings import ABSettings, CurateSettings, TrialSettings
 
@@ -40,8 +39,8 @@ def check_recipe(store: Store, settings: CurateSettings) -> None:
     count = sum(counts.values()) if settings.ratings == "all" else counts[settings.ratings]
     if settings.min_quality and not count:
         simulated = counts["simulated"] and settings.ratings == "person"
-        remedy = text(f"need.ratings{'_or_simulated' if simulated else ''}_remedy")
-        raise BadInput(text("need.ratings", quality=settings.min_quality), remedy, field="ratings")
+        key = f"need.ratings{'_or_simulated' if simulated else ''}"
+        raise bad_input(key, quality=settings.min_quality, field="ratings")
 
 
 def check_judge(store: Store, settings: TrialSettings) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import BadInput
 from data.ids import RUN, content_hash, public_id
 from data.records import Instruction, Snapshot
 from data.run_context import RunContext, RunResult
@@ -21,6 +20,7 @@ from data.selection.recipe import Selection, choose_rows
 from data.settings import as_dict
 from data.store import Store
 from data.tables.ratings import Rating
+from labeling.texts.pages import bad_input
 from rlhf.clinic.examination import Examination, examination_path, find_examination
 from rlhf.clinic.findings import rater_agreement_by_source, score_against_defects, score_against_ratings
 from rlhf.clinic.quality import PREDICTORS, QualityFeatures, RatedRows, fit_quality_model
@@ -123,11 +123,7 @@ def _rows(store: Store, examination: Examination) -> list[Instruction]:
     by_id = {row.id: row for row in store.instructions.all(split="train")}
     ids = examination.ids.tolist()
     if retracted := sum(id not in by_id for id in ids):
-        raise BadInput(
-            f"{retracted:,} of {len(ids):,} examined rows are retracted",
-            "Analyse the rows again on the Clinic page, or run: preference-loop curate embed",
-            field="embedded",
-        )
+        raise bad_input("refused.retracted_examined", field="embedded", retracted=retracted, count=len(ids))
     return [by_id[id] for id in ids]
 
 
@@ -142,10 +138,7 @@ def _score(
     rated, scores, ratings_hash = rated_rows(ratings, examination, rows)
     if not scores:
         if settings.min_quality:
-            raise BadInput(
-                f"min_quality={settings.min_quality:g} needs ratings of the examined rows, and there are none",
-                "Rate some at /label/rate.",
-            )
+            raise bad_input("need.examined_ratings", min_quality=settings.min_quality)
         return None
     model, held_out = fit_quality_model(rated, settings.seed)
     points = model.predict(quality_features(examination, rows))

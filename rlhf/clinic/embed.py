@@ -10,11 +10,11 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from data.errors import BadInput
 from data.records import Instruction
 from data.run_context import Cancelled, RunContext, RunResult
 from data.selection.features import NAMES, compute_features, detect_language
 from data.selection.near_duplicates import find_near_duplicates
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
@@ -30,10 +30,7 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
     store = context.store
     rows = store.instructions.all(split="train", last=settings.last_row)
     if not rows:
-        raise BadInput(
-            "there is no instruction row of the train split",
-            "Import some: preference-loop import FILE --as instructions",
-        )
+        raise bad_input("need.rows_to_embed")
     policy = choose_first_policy(store, settings.from_)
     skipped: Counter[str] = Counter()
     rows, reading = _read(context, settings, rows, skipped)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.store import Store
 from labeling.texts.pages import bad_input
@@ -63,9 +62,7 @@ def find_examination(store: Store, wanted: str = "") -> int:
     if wanted:
         run = store.runs.get(parse_id(wanted, RUN))
         if run.kind != "embed" or not examination_path(store, run.id).is_file():
-            raise BadInput(
-                f"{run.public} holds no examination of rows", "Name a finished run of kind embed.", field="embedded"
-            )
+            raise bad_input("refused.no_examination", field="embedded", public=run.public)
         return run.id
     run_ids = [
         run.id

@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 
 PREDICTORS = ("trees", "columns", "letters")
 TREES, FOLDS = 300, 5
@@ -98,11 +98,9 @@ def fit_quality_model(rated: RatedRows, seed: int = 0) -> tuple[QualityModel, np
     """
     scores = rated.scores
     if len(scores) < FEWEST or len(np.unique(rated.prompts)) < FOLDS:
-        raise BadInput(
-            f"{len(scores)} rated rows are too few to learn quality", f"Rate at least {FEWEST} rows at /label/rate."
-        )
+        raise bad_input("need.more_ratings", count=len(scores), fewest=FEWEST)
     if np.ptp(scores) == 0:
-        raise BadInput(f"every rated row has {scores[0]:g} points", "Rate more rows, good and bad ones.")
+        raise bad_input("need.other_ratings", points=scores[0])
     parts = np.zeros((len(scores), len(PREDICTORS) + 1))
     folds = np.zeros(len(scores), dtype=int)
     splitter = GroupKFold(FOLDS, shuffle=True, random_state=seed)

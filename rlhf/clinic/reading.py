@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from data.errors import BadInput
 from data.tables.instructions import instruction_prompt
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.memory import reading_passes
 from reward.base.text.shorten import shorten_prompt
@@ -114,17 +114,12 @@ def sentence_vectors(name: str, texts: Sequence[str], batch_size: int) -> np.nda
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError:
-        raise BadInput(
-            f"model={name} needs the library sentence-transformers",
-            "Run: pip install sentence-transformers, or leave model empty.",
-            field="model",
-        ) from None
+        raise bad_input("refused.sentence_library", field="model", name=name) from None
     try:
         model = SentenceTransformer(name, local_files_only=True, trust_remote_code=False)
     except Exception as problem:  # the library passes on errors of any kind
         reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
-        error = f"cannot load the sentence-transformers model {name!r}: {reason}"
-        raise BadInput(error, "Download it first, or leave model empty.", field="model") from None
+        raise bad_input("refused.sentence_model", field="model", name=name, reason=reason) from None
     return model.encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False).astype(
         np.float32
     )

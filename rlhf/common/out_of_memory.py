@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from data.errors import BadInput
 from data.settings import Settings
+from labeling.texts.pages import bad_input
 
 TRAINING = ("per_device_batch_size", "max_length", "batch_size")
 SAMPLING = ("batch_size", "max_new_tokens")
@@ -29,11 +30,8 @@ SIZES: dict[str, tuple[str, ...]] = {
 def explain_out_of_memory(kind: str, settings: Settings) -> BadInput:
     """Return the error of a run whose memory ran out, also with passes of half the size."""
     lower = name_sizes(kind, settings)
-    return BadInput(
-        "memory ran out, also with passes of half the size",
-        f"Lower {lower}." if lower else "Free some memory, then start the run again.",
-        field=next(iter(SIZES.get(kind, ())), None),
-    )
+    key = "refused.memory_of_sizes" if lower else "refused.memory"
+    return bad_input(key, lower=lower, field=next(iter(SIZES.get(kind, ())), None))
 
 
 def name_sizes(kind: str, settings: Settings) -> str:

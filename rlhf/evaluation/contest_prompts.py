@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from data.errors import BadInput
 from data.records import Prompt
 from data.store import Store
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.text.chat_template import short
 from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
@@ -32,14 +33,11 @@ def choose_contest_prompts(
     """
     prompts = store.prompts.all(split="test", last=settings.last_prompt)
     if not prompts:
-        raise BadInput(
-            "there are no test prompts", "Import prompts first: about one in seven falls into the test split."
-        )
+        raise bad_input("need.test_prompts")
     random.Random(settings.seed).shuffle(prompts)
     known = [prompt for prompt in prompts if settings.judge == "reward" or prompt.facts]
     if not known:
-        remedy = "Use a reward model as the judge: --set judge=reward --set reward=r1"
-        raise BadInput(f"the rubric knows none of the {len(prompts)} test prompts", remedy, field="judge")
+        raise bad_input("need.known_prompts", field="judge", count=len(prompts))
     fitting: list[Prompt] = []
     others = SkippedPrompts(skipped)
     for prompt in known:
@@ -54,10 +52,11 @@ def choose_contest_prompts(
         except BadInput as problem:
             others.add(problem)
     if not fitting:
-        raise BadInput(
-            f"no test prompt leaves room for {settings.max_new_tokens} tokens: {', '.join(skipped)}",
-            "Lower max_new_tokens, or import other prompts.",
+        raise bad_input(
+            "need.room_of_prompts",
             field="max_new_tokens",
+            max_new_tokens=settings.max_new_tokens,
+            skipped=", ".join(skipped),
         )
     return fitting
 

@@ -20,11 +20,11 @@ import torch
 from transformers import PreTrainedModel
 from transformers.trainer_utils import get_last_checkpoint
 
-from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.views.frozen_rows import TrainingRows
 from data.views.preferences import PreferenceRow
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.base.text.unusable_prompts import UnusablePrompt
@@ -85,8 +85,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
     held_out = encode_comparisons(base, held_out_rows.test, left_out)
     if not training_pairs:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-        error = f"no decided comparison of a training prompt fits the base: {reasons}"
-        raise BadInput(error, "Label more pairs, or train another base.", field="labels")
+        raise bad_input("need.decided_comparisons", field="labels", reasons=reasons)
     adapter = adapter_folder(store, parent) if parent.adapter else None
     model = trainable_model(context, settings, base, adapter)
     with own_config(model):

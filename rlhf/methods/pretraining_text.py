@@ -16,10 +16,8 @@ from pathlib import Path
 from data.errors import BadInput
 from data.splits import split_of
 from data.starter import corpus
+from labeling.texts.pages import bad_input
 
-FORMAT = (
-    "Give a UTF-8 file with one document per line, JSON lines (.jsonl), Parquet (.parquet), or a folder of such files."
-)
 SHUFFLED = 20_000
 """Size of the shuffle window, in documents."""
 
@@ -46,7 +44,7 @@ def read_text(text: str, column: str = "text") -> TextSource:
         return (document for document in _read(files, column) if split_of(document) != "test")
 
     if next(trained(), None) is None:
-        raise BadInput("the file holds no text to train on", FORMAT, file=text, field="text")
+        raise BadInput.of("train.refused.text_empty", file=text, field="text")
 
     def documents(seed: int) -> Iterator[str]:
         rng = random.Random(seed)
@@ -81,9 +79,9 @@ def _files(path: Path) -> list[Path]:
         files = sorted(file for file in path.rglob("*") if file.suffix in READERS)
         if files:
             return files
-        raise BadInput("the folder holds no text", FORMAT, file=str(path), field="text")
+        raise BadInput.of("train.refused.text_folder", file=str(path), field="text")
     if not path.is_file():
-        raise BadInput(f"there is no text file {str(path)!r}", f"Give text=starter. {FORMAT}", field="text")
+        raise bad_input("refused.text_file", field="text", path=str(path))
     return [path]
 
 
@@ -94,7 +92,9 @@ def _read(files: Iterable[Path], column: str) -> Iterator[str]:
                 document for document in map(str.strip, READERS.get(file.suffix, _lines)(file, column)) if document
             )
         except (OSError, UnicodeDecodeError) as problem:
-            raise BadInput(f"the file cannot be read: {problem}", FORMAT, file=str(file), field="text") from None
+            raise BadInput.of(
+                "train.refused.text_unreadable", file=str(file), field="text", problem=str(problem)
+            ) from None
 
 
 def _lines(file: Path, column: str) -> Iterator[str]:
@@ -115,14 +115,9 @@ def _cell(file: Path, number: int, column: str, line: str) -> str:
     except ValueError:
         row = None
     if not isinstance(row, dict) or not isinstance(row.get(column), str):
-        actual = f"it has {', '.join(map(repr, list(row)[:6]))}" if isinstance(row, dict) else "it is not a JSON object"
-        raise BadInput(
-            f"the row has no text {column!r}: {actual}",
-            "Name its column: column=...",
-            file=str(file),
-            line=number,
-            field="column",
-        )
+        has = ", ".join(map(repr, list(row)[:6])) if isinstance(row, dict) else ""
+        key = "train.refused.text_column" if isinstance(row, dict) else "train.refused.text_no_object"
+        raise BadInput.of(key, file=str(file), line=number, field="column", column=column, has=has)
     return row[column]
 
 
@@ -133,14 +128,11 @@ def _parquet(file: Path, column: str) -> Iterator[str]:
     try:
         table = parquet.ParquetFile(file)
     except ArrowException as problem:
-        raise BadInput(f"the file cannot be read: {problem}", FORMAT, file=str(file), field="text") from None
+        raise BadInput.of("train.refused.text_unreadable", file=str(file), field="text", problem=str(problem)) from None
     names = table.schema_arrow.names
     if column not in names:
-        raise BadInput(
-            f"the file has no column {column!r}: it has {', '.join(names)}",
-            "Name one: column=...",
-            file=str(file),
-            field="column",
+        raise BadInput.of(
+            "train.refused.text_no_column", file=str(file), field="column", column=column, names=", ".join(names)
         )
     for batch in table.iter_batches(columns=[column]):
         yield from (str(value) for value in batch.column(0).to_pylist() if value is not None)

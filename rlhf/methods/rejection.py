@@ -19,10 +19,10 @@ from typing import Any
 
 from transformers.trainer_utils import get_last_checkpoint
 
-from data.errors import BadInput
 from data.records import Policy, Prompt, Snapshot
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.base.text.unusable_prompts import SkippedPrompts
@@ -131,10 +131,8 @@ def _sample_round(
     if not rows and skipped.first:
         raise skipped.first
     if not any(row["ended"] for row in rows):
-        raise BadInput(
-            f"none of {len(rows)} answers ended within {settings.max_new_tokens} tokens",
-            "Raise max_new_tokens.",
-            field="max_new_tokens",
+        raise bad_input(
+            "refused.no_end", field="max_new_tokens", count=len(rows), max_new_tokens=settings.max_new_tokens
         )
     return rows
 

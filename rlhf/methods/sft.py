@@ -20,10 +20,10 @@ from transformers import PreTrainedModel
 from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
-from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.views.frozen_rows import current_instructions, freeze_instructions
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.machine import peak_mb
@@ -165,7 +165,4 @@ def check_packing(trainer: SFTTrainer) -> None:
     packed, *alone = (model(**batch, use_cache=False).logits[0] for batch in batches)
     difference = (packed - torch.cat(alone)).abs().max().item()
     if difference > LOGIT_TOLERANCE * max(1.0, packed.abs().max().item()):
-        error = (
-            f"packing is not exact for this base: joined rows attend to each other (logits differ by {difference:.2g})"
-        )
-        raise BadInput(error, "Set packing=false: padded rows are exact for every model.", field="packing")
+        raise bad_input("refused.packing", field="packing", difference=difference)

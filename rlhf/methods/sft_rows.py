@@ -9,10 +9,10 @@ from typing import Any
 
 from datasets import Dataset
 
-from data.errors import BadInput
 from data.store import Store
 from data.tables.instructions import instruction_prompt
 from data.views.frozen_rows import InstructionRow, TrainingRows
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
 
@@ -55,10 +55,7 @@ def tokenize(
     if not data and refused.first:
         raise refused.first
     if not fitting:
-        raise BadInput(
-            f"every instruction row is longer than the base model's context of {base.context} tokens",
-            "Use a base with a longer context.",
-        )
+        raise bad_input("refused.long_rows", context=base.context)
     return Dataset.from_list(fitting), len(data) - len(fitting)
 
 

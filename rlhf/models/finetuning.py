@@ -23,9 +23,9 @@ from peft.utils import get_peft_model_state_dict
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
-from data.errors import BadInput
 from data.records import Policy
 from data.run_context import RunContext
+from labeling.texts.pages import bad_input
 from reward.base.adapters import read_adapter, write_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions
@@ -59,11 +59,7 @@ def load_trained_base(settings: FinetuningSettings, parent: Policy) -> Base:
     stored = getattr(base.causal, "quantization_method", None)
     check_trainable(base.placement.quantize)
     if stored is not None:
-        raise BadInput(
-            f"the weights of {parent.public} are stored quantised ({stored.value}) and cannot be trained",
-            "Use finetuning=lora, or name a policy on a base in full precision.",
-            field="from",
-        )
+        raise bad_input("refused.quantized_policy", field="from", public=parent.public, value=stored.value)
     return base
 
 
@@ -88,11 +84,7 @@ def trainable_model(context: RunContext, settings: LoraSettings, base: Base, par
         return model
     need, free = FULL_DISK * model.num_parameters(), shutil.disk_usage(context.folder).free
     if need > free:
-        raise BadInput(
-            f"finetuning=full needs {need / 1e9:,.1f} GB of disk for its checkpoints, {free / 1e9:,.1f} GB are free",
-            "Free some space, or use finetuning=lora.",
-            field="finetuning",
-        )
+        raise bad_input("refused.full_disk", field="finetuning", need=need / 1e9, free=free / 1e9)
     return model.requires_grad_(True)
 
 

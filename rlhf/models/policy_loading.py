@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import reward
-from data.errors import BadInput
 from data.ids import POLICY, parse_id
 from data.records import Policy, RewardModel
 from data.settings import Settings
@@ -89,10 +88,7 @@ def adapter_folder(store: Store, policy: Policy) -> Path:
     """Return the folder of a policy's adapter. Raises BadInput if it is missing."""
     folder = store.home / (policy.adapter or "")
     if not (folder / "adapter_config.json").is_file():
-        raise BadInput(
-            f"policy {policy.public} ({policy.name}) has no adapter in {folder}",
-            "Restore that folder from a backup, or train the policy again.",
-        )
+        raise bad_input("refused.adapter_lost", public=policy.public, name=policy.name, folder=folder)
     return folder
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FILE = "reward-sources.json"
 FIELD = "reward-source"
+EXAMPLE = '{"rewards": [0.5, ...]}'
+"""An answer of a server of rewards."""
 KEY = "PREFERENCE_LOOP_REWARD_KEY"
 SOURCE_HELP = (
     "a reward for PPO, stored in the home: module:function, FILE.py:function or https://...; "
@@ -84,9 +86,8 @@ def check_source(home: Path, name: str) -> str:
     """Return the specification of a name. Raises BadInput, with the known names, for an unknown one."""
     listed = read_sources(home)
     if name not in listed:
-        known = f"Known reward sources: {', '.join(listed)}. " if listed else ""
-        remedy = f"{known}Name a reward model (r1), or start the app with --{FIELD} {name}=module:function"
-        raise BadInput(f"there is no reward called {name!r}", remedy, field="reward")
+        key = "refused.reward_name" if listed else "need.reward_source"
+        raise bad_input(key, name=name, known=", ".join(listed), field="reward")
     return listed[name]
 
 
@@ -105,17 +106,13 @@ class RewardEndpoint:
             rewards = post_json(self.url, body, key=self.key, timeout=self.timeout, pauses=self.pauses)["rewards"]
             return [float(reward) for reward in rewards]
         except NotJson:
-            raise self._other("is not JSON") from None
+            raise bad_input("refused.reward_not_json", field="reward", url=self.url, example=EXAMPLE) from None
         except RequestFailed as problem:
-            error = f"{self.url} gave no rewards: it {problem}"
-            raise BadInput(
-                error, f"Check that the server runs, its log, and {KEY} if it requires a key", field="reward"
-            ) from None
+            raise bad_input("refused.reward_server", field="reward", url=self.url, problem=str(problem)) from None
         except (ValueError, TypeError, KeyError) as problem:
-            raise self._other(f"has no list of numbers called rewards ({problem})") from problem
-
-    def _other(self, fault: str) -> BadInput:
-        return BadInput(f"the answer of {self.url} {fault}", 'Let it answer {"rewards": [0.5, ...]}', field="reward")
+            raise bad_input(
+                "refused.reward_answer", field="reward", url=self.url, problem=str(problem), example=EXAMPLE
+            ) from problem
 
 
 def _entry(text: str) -> tuple[str, str]:
@@ -158,9 +155,13 @@ def _function(name: str, spec: str) -> Callable[..., Any]:
     try:
         return getattr(_module(place), function)
     except Exception as problem:  # a user's module may raise anything
-        error = f"the reward {name!r} ({spec}) cannot be imported: {type(problem).__name__}: {problem}"
-        raise BadInput(
-            error, "Install it in the app's environment, or give its file: FILE.py:function", field="reward"
+        raise bad_input(
+            "refused.reward_import",
+            field="reward",
+            name=name,
+            spec=spec,
+            error=type(problem).__name__,
+            problem=str(problem),
         ) from problem
 
 

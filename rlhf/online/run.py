@@ -12,11 +12,11 @@ from typing import Any, cast
 from transformers import TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import SchedulerType
 
-from data.errors import BadInput
 from data.records import Policy, Run
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.store import Store
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.machine import library_versions, peak_mb
@@ -212,6 +212,6 @@ def _prompt_rows(
     """Return the rows to train on, and the test prompts of the random arm, that fit the base."""
     rows = fitting_rows([base], training_rows(store, settings.prompts, settings.last_prompt), skipped)
     if not rows:
-        raise BadInput(f"no prompt is left to train on: {', '.join(skipped)}", "Import other prompts.", field="prompts")
+        raise bad_input("need.fitting_prompts", field="prompts", skipped=", ".join(skipped))
     test = store.prompts.all(split="test", last=settings.last_prompt, source=settings.prompts or None)
     return rows, fitting_rows([base], as_rows(test), skipped)

@@ -20,7 +20,7 @@ from data.sqlite.disk_full import is_disk_full
 from labeling.http.bodies import limit_of, parse_body, read_bytes
 from labeling.http.requests import path_below_root
 from labeling.http.responses import error_response, http_error_response
-from labeling.texts.pages import text
+from labeling.texts.pages import bad_input, text
 from labeling.texts.reader import reader_language
 
 CALL = "/gradio_api/run/predict"
@@ -85,10 +85,10 @@ def check_call(blocks: gr.Blocks, body: object) -> None:
     number = body.get("fn_index") if isinstance(body, dict) else None
     handler = blocks.fns.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
     if handler is None:
-        raise BadInput(f"there is no handler {number!r:.40}", "Load the page again.", field="fn_index")
+        raise bad_input("refused.no_handler", field="fn_index", number=number)
     values = body.get("data") if isinstance(body, dict) else None
     if not isinstance(values, list) or len(values) != len(handler.inputs):
-        raise BadInput(f"the handler has {len(handler.inputs)} inputs", "Load the page again.", field="data")
+        raise bad_input("refused.handler_inputs", field="data", count=len(handler.inputs))
     for block, value in zip(handler.inputs, values, strict=True):
         if value is not None and not has_type(block, value):
             raise BadInput(

@@ -21,6 +21,7 @@ from data.store import Store
 from labeling.accounts.management import audit_name
 from labeling.api.route import researcher_only
 from labeling.http.bodies import receive_file
+from labeling.texts.pages import bad_input
 from labeling.texts.translate import Refusal
 
 FOLDER = "import"
@@ -52,7 +53,7 @@ def clean(name: str) -> str:
     cleaned = re.sub(r"[^\w .()-]", "_", last).strip(" .")[-NAME_LENGTH:]
     cleaned = cleaned.encode()[-NAME_BYTES:].decode("utf-8", "ignore").lstrip(" .")
     if not cleaned:
-        raise BadInput(f"{name[:80]!r} is no name of a file", "Give it a name of letters and digits.", field="name")
+        raise bad_input("refused.upload_name", field="name", name=name[:80])
     return cleaned
 
 
@@ -74,7 +75,7 @@ async def _write(request: Request, folder: Path, name: str) -> int:
         async with receive_file(request, folder) as part:
             size = part.stat().st_size
             if not size:
-                raise BadInput("the file is empty", "Choose one with at least one row.", field="file")
+                raise bad_input("refused.upload_empty", field="file")
             part.replace(folder / name)
             return size
     except HTTPException as problem:

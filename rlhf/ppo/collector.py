@@ -10,7 +10,7 @@ from typing import TypeVar
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from rlhf.common import distributed
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.config import PPOConfig
@@ -45,8 +45,7 @@ class RolloutCollector:
         """Forget the texts of the last rollout. Raises BadInput if the weights are no longer finite."""
         trained = [weights.detach() for weights in self.actor.parameters() if weights.requires_grad]
         if not get_total_norm(trained, inf).isfinite():  # the largest weight, or nan: one look at all of them
-            error = f"training diverged at learning_rate={self.args.learning_rate:g}: weights are no longer finite"
-            raise BadInput(error, "Lower learning_rate; the last checkpoint is complete", field="learning_rate")
+            raise bad_input("refused.diverged", field="learning_rate", learning_rate=self.args.learning_rate)
         self.actor.trunk.clear()
 
     def sample_and_score(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:

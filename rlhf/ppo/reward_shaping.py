@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.protocol import Prompt, Rewarder, RewardFunction
 from rlhf.ppo import arithmetic
@@ -66,11 +67,7 @@ class Scorer:
             )
         for row in (~scores.isfinite()).nonzero()[:1, 0].tolist():
             text = self._base.decode(answers[row])
-            raise BadInput(
-                f"the reward gave {scores[row].item()} to the answer {text[:60]!r}",
-                "Return finite numbers only",
-                field="reward",
-            )
+            raise bad_input("refused.reward_infinite", field="reward", score=scores[row].item(), answer=text[:60])
         return scores
 
     def _call(self, prompts: list[Prompt], completions: list[Any]) -> Tensor:
@@ -79,8 +76,9 @@ class Scorer:
         except Exception as problem:  # a user's function may raise or return anything
             if self._is_reward_model or isinstance(problem, BadInput):
                 raise
-            error = f"the reward raised {type(problem).__name__}: {problem}"
-            raise BadInput(error, "Correct it, and start the run again", field="reward") from problem
+            raise bad_input(
+                "refused.reward_raised", field="reward", name=type(problem).__name__, problem=str(problem)
+            ) from problem
 
     def fit(self, scores: Tensor, scale: bool = True) -> None:
         """Set the unit so that `scores` of the reference's answers have mean 0 and deviation 1.

@@ -16,6 +16,7 @@ from data.records import RewardModel as RewardRecord
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.starter import SOURCE
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.machine import library_versions, peak_mb
@@ -92,7 +93,7 @@ def _make_trainer(
     readers = [base, *(model.base for model in (reward, guard) if isinstance(model, RewardModel))]
     rows = fitting_rows(readers, training_rows(store, settings.prompts, settings.last_prompt), skipped)
     if not rows:
-        raise BadInput(f"no prompt is left to train on: {', '.join(skipped)}", "Import other prompts.", field="prompts")
+        raise bad_input("need.fitting_prompts", field="prompts", skipped=", ".join(skipped))
     limit, last = settings.validation_prompts, settings.last_prompt
     fixed_prompts = store.prompts.all(split="validation", limit=limit, last=last)
     fixed_rows = fitting_rows(readers, as_rows(fixed_prompts), skipped)

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from data.errors import BadInput
 from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolicy, option
+from labeling.texts.pages import bad_input
 from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
 from rlhf.settings import LastPrompt, RewardName, TemplateSettings
@@ -81,36 +81,34 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
     def _check_sizes(self) -> PPOSettings:
         """Raise BadInput for sizes that do not divide each other, a critic that none needs, and too low a dual clip."""
         if self.estimator == "group" and self.critic != "auto":
-            raise BadInput(
-                f"critic={self.critic} was set, and estimator=group has no critic",
-                "Set estimator=gae, or leave critic at auto.",
-                field="critic",
-            )
+            raise bad_input("refused.critic", field="critic", critic=self.critic)
         if self.batch_size % self.minibatch:
             below = max(self.minibatch, self.batch_size // self.minibatch * self.minibatch)
-            raise BadInput(
-                f"batch_size={self.batch_size} is not a multiple of minibatch={self.minibatch}",
-                f"Give a batch_size of {below} or {below + self.minibatch}.",
+            raise bad_input(
+                "refused.batch_size",
                 field="batch_size" if "batch_size" in self.model_fields_set else "minibatch",
+                batch_size=self.batch_size,
+                minibatch=self.minibatch,
+                below=below,
+                above=below + self.minibatch,
             )
         if self.estimator == "group" and self.batch_size == 1:
-            raise BadInput(
-                "batch_size=1 leaves estimator=group nothing to compare",
-                "Set batch_size to 2 or more, or estimator=gae.",
-                field="batch_size",
-            )
+            raise bad_input("refused.batch_of_one", field="batch_size")
         if self.estimator == "group" and self.batch_size % min(self.group_size, self.batch_size):
-            raise BadInput(
-                f"group_size={self.group_size} does not divide batch_size={self.batch_size}",
-                f"Give {max(n for n in range(1, self.group_size) if self.batch_size % n == 0)}, or another divisor.",
+            raise bad_input(
+                "refused.group_size",
                 field="group_size",
+                group_size=self.group_size,
+                batch_size=self.batch_size,
+                divisor=max(n for n in range(1, self.group_size) if self.batch_size % n == 0),
             )
         if self.per_device_batch_size and self.minibatch % self.per_device_batch_size:
-            raise BadInput(
-                f"per_device_batch_size={self.per_device_batch_size} does not divide minibatch={self.minibatch}",
-                "Give a divisor, or 0 for automatic.",
+            raise bad_input(
+                "refused.per_device_batch_size",
                 field="per_device_batch_size",
+                per_device_batch_size=self.per_device_batch_size,
+                minibatch=self.minibatch,
             )
         if 0 < self.dual_clip <= 1:
-            raise BadInput(f"dual_clip={self.dual_clip:g} is not above 1", "Give 0 (off) or 3.", field="dual_clip")
+            raise bad_input("refused.dual_clip", field="dual_clip", dual_clip=self.dual_clip)
         return self

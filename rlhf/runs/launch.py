@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from data.errors import BadInput
 from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
@@ -71,10 +70,14 @@ def _refuse_other_settings(old: Run, resolved: dict) -> None:
     """
     for key, value in resolved.items():
         if old.settings.get(key, "") not in ("", value):
-            raise BadInput(
-                f"{old.public} has {key}={old.settings[key]} and cannot be resumed with {key}={value}",
-                f"Start another one: preference-loop {start_command(old.kind)}",
+            raise bad_input(
+                "refused.other_setting",
                 field=key,
+                public=old.public,
+                name=key,
+                old=old.settings[key],
+                value=value,
+                command=start_command(old.kind),
             )
 
 

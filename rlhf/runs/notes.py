@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from data.errors import BadInput
 from data.ids import POLICY, REWARD_MODEL, RUN, parse_id
 from data.records import Note
 from data.store import Store
@@ -25,7 +24,7 @@ def find_noted(store: Store, thing: str) -> tuple[str, int]:
     """Return the prefix and the number of an existing run, policy or reward model. Raises BadInput for others."""
     kind = re.sub(r"[0-9]+$", "", thing.strip())
     if kind not in (RUN, POLICY, REWARD_MODEL):
-        raise BadInput(f"{thing!r:.40} is no run, policy or reward model", "Give an id such as run4, p4 or r4.")
+        raise bad_input("refused.noted", thing=thing)
     number = parse_id(thing, kind)
     table: Any = {RUN: store.runs, POLICY: store.policies, REWARD_MODEL: store.reward_models}[kind]
     table.get(number)

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from data.errors import BadInput
 from data.ids import REWARD_MODEL, parse_id
 from data.records import Policy, RewardModel
 from data.settings import Settings, as_dict
@@ -63,8 +62,7 @@ def check_prompts(store: Store, settings: Settings) -> None:
         raise bad_input("need.prompts")
     source = getattr(settings, "prompts", "")
     if source and isinstance(source, str) and not store.prompts.all(split="train", source=source, limit=1):
-        remedy = "Name the source of an import, or leave `prompts` empty for all."
-        raise BadInput(f"no prompt of the train split comes from {source!r}", remedy, field="prompts")
+        raise bad_input("need.prompts_of_source", field="prompts", source=source)
 
 
 def check_pairs(store: Store, settings: SampleSettings) -> None:
@@ -207,10 +205,8 @@ def check_text(store: Store, settings: PretrainSettings) -> None:
         check_usable(store, choose_start(store, settings.from_), settings)
     elif settings.hidden_size % (2 * settings.heads):
         width = max(1, settings.hidden_size // (2 * settings.heads)) * 2 * settings.heads
-        raise BadInput(
-            f"hidden_size={settings.hidden_size} cannot be divided into heads={settings.heads} of equal, even width",
-            f"Give hidden_size={width}, or another number of heads.",
-            field="heads",
+        raise bad_input(
+            "refused.heads", field="heads", hidden_size=settings.hidden_size, heads=settings.heads, width=width
         )
     read_text(settings.text, settings.column)
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from data.errors import BadInput
 from data.records import Policy
 from data.store import Store
+from labeling.texts.pages import bad_input
 from reward.base.stackable import check_stackable
 from reward.placement_settings import read_placement
 from rlhf.models.policy_loading import adapter_folder
@@ -32,11 +32,7 @@ def check_adapter(choose: Callable[[Store, str], Policy], store: Store, settings
         return
     check_stackable(adapter_folder(store, policy), policy.public)
     if getattr(settings, "dora", False):
-        raise BadInput(
-            f"{policy.public} has an adapter, to which no DoRA can be added",
-            f"Leave dora=false, or merge it first: preference-loop policies merge {policy.public}",
-            field="dora",
-        )
+        raise bad_input("refused.dora", field="dora", public=policy.public)
 
 
 def check_finetuning(store: Store, settings: FinetuningSettings) -> None:

@@ -18,6 +18,7 @@ from data.logs import LOG
 from data.records import Run
 from data.settings import parse_settings
 from data.store import Store
+from labeling.texts.pages import bad_input
 from rlhf.common.out_of_memory import explain_out_of_memory, name_sizes
 from rlhf.kinds import find_kind
 
@@ -86,7 +87,6 @@ def _explain_end(store: Store, run: Run, ran_out: bool, failed: tuple[int, int] 
     log = store.home / "runs" / str(run.id) / "log.txt"
     rank, status = failed or (0, 0)
     if status == -signal.SIGKILL:
-        error = f"process {rank} of the run was killed, as the system does when memory runs out"
-        return BadInput(error, f"Lower {name_sizes(kind.name, settings)}, then resume the run.")
+        return bad_input("refused.process_killed", rank=rank, sizes=name_sizes(kind.name, settings))
     how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
-    return BadInput(f"process {rank} of the run ended {how}, so the others ended too", f"See the last lines of {log}")
+    return bad_input("refused.process_ended", rank=rank, how=how, log=log)

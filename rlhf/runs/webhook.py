@@ -77,16 +77,15 @@ def write_webhook(home: Path, url: str) -> Webhook | None:
 
 def check_url(url: str) -> str:
     """Return the address. Raises BadInput unless it is one of http or https with a host and without a password."""
-    remedy = "Give one such as https://hooks.example.org/preference-loop."
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         known = False
     if not known or not url.isprintable() or " " in url:
-        raise BadInput(f"{url[:60]!r} is no http or https address", remedy, field="url")
+        raise bad_input("refused.webhook", field="url", url=url[:60])
     if parts.username or parts.password:
-        raise BadInput("the address holds a name or a password, which would be sent in clear", remedy, field="url")
+        raise bad_input("refused.webhook_password", field="url")
     return url
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from data.errors import BadInput
 from data.records import Prompt
 from data.starter import SOURCE
 from data.store import Store
@@ -89,19 +88,10 @@ def training_prompts(store: Store, source: str, last: int = 0) -> list[Prompt]:
     Raises BadInput if there is none, and for the name of another split.
     """
     if source in ("validation", "test"):
-        raise BadInput(
-            f"no run trains on {source} prompts",
-            "Leave prompts empty, or name the source of the prompts",
-            field="prompts",
-        )
+        raise bad_input("refused.held_out_prompts", field="prompts", source=source)
     prompts = store.prompts.all(split="train", source=source or None, last=last)
     if not prompts:
-        named = f" from {source!r}" if source else ""
-        raise BadInput(
-            f"there are no train prompts{named}",
-            "Import some: preference-loop import FILE --as prompts",
-            field="prompts",
-        )
+        raise bad_input(f"need.{'source' if source else 'train'}_prompts", source=source, field="prompts")
     return prompts
 
 
@@ -115,9 +105,9 @@ def pair_indices(count: int, how: str) -> list[tuple[int, int]]:
 def check_pairs(per_prompt: int, how: str) -> None:
     """Raise BadInput for a number of answers that makes no pairs, or no ranking."""
     if how == RANKING and not FEWEST <= per_prompt <= MOST:
-        raise BadInput(f"per_prompt={per_prompt} makes no ranking", f"Give {FEWEST} to {MOST}.", field="per_prompt")
+        raise bad_input("refused.ranking_size", field="per_prompt", per_prompt=per_prompt, fewest=FEWEST, most=MOST)
     if per_prompt < 2:
-        raise BadInput(f"per_prompt={per_prompt} makes no pairs", "Give at least 2.", field="per_prompt")
+        raise bad_input("refused.pair_size", field="per_prompt", per_prompt=per_prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +143,7 @@ def prompts_per_split(store: Store, settings: SampleSettings) -> dict[str, int]:
     if not settings.against:
         check_pairs(settings.per_prompt, settings.pairs)
     elif settings.split not in ("", "test"):
-        raise BadInput(
-            f"policies are compared on test prompts, not on split={settings.split!r}", "Use split=test.", field="split"
-        )
+        raise bad_input("refused.contest_split", field="split", split=settings.split)
     return split_prompt_counts(
         store, settings.prompts, "test" if settings.against else settings.split, settings.test_share
     )

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.memory import decoding_rows
 from reward.base.merging import is_plain, merged_adapter, merges_exactly
@@ -139,14 +139,10 @@ def _table(base: Base, prompts: list[list[int]], noise: np.ndarray) -> AnswerTab
 
 def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
     if not temperature > 0:
-        raise BadInput(f"temperature {temperature} is not above 0", "Give a temperature above 0", field="temperature")
+        raise bad_input("refused.temperature", field="temperature", temperature=temperature)
     for ids in prompt_ids:
         if not 0 < len(ids) < base.context - 1:  # an answer, and an end token that a reward model may append
-            raise BadInput(
-                f"a prompt of {len(ids)} tokens leaves no room for an answer in a context of {base.context} tokens",
-                "Shorten the prompt or take a base with a longer context",
-                field="prompt",
-            )
+            raise bad_input("refused.long_prompt", field="prompt", count=len(ids), context=base.context)
 
 
 def _inverse_cdf(logps: Tensor, numbers: Tensor) -> Tensor:

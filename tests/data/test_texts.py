@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 
 import pytest
 
 from data.errors import BadInput, Occupied, Refused
+from data.formats.reading import read_rows
 from data.settings import Settings, option, parse_settings
 from data.store import Store
-from data.texts import TEXTS, translate_line
+from data.texts import REMEDY, TEXTS, translate_line
 from labeling.texts.pages import bad_input, stored_line
 from labeling.texts.reader import writing_in
 from labeling.texts.translate import Refusal, error_text
@@ -58,6 +60,22 @@ def test_pages_show_errors_of_the_data_layer_in_the_reader_s_language(tmp_path):
     assert "there is no project" in message_html(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"%PDF-1.7\n", "PDF 문서입니다. JSON Lines, CSV 또는 Parquet으로 저장하세요."),
+        (b"<html><body>", "웹 페이지처럼 보입니다: '<html><body>'(으)로 시작합니다. 파일을 보여 주는 페이지가 아니라"),
+        (b'[{"prompt": "a"},', "JSON이 중간에 끝납니다. 파일 전체를 다시 받으세요."),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_explained_in_the_reader_s_language(tmp_path, content, shown):
+    (tmp_path / "rows.json").write_bytes(content)
+    with pytest.raises(BadInput) as raised:
+        list(read_rows(tmp_path / "rows.json"))
+    assert f"{raised.value.in_language('ko').error}. {raised.value.in_language('ko').remedy}".startswith(shown)
+    assert str(raised.value).isascii()
+
+
 def test_one_mechanism_serves_refusals_of_pages_and_what_a_run_needs():
     refusal = Refusal("train.policies.no_parent", policy="p1")
     assert refusal.in_language("ko").error == refusal.text_in("ko") == error_text(refusal, "ko")
@@ -83,6 +101,16 @@ def test_a_stored_line_keeps_its_file_and_any_other_line_stays():
     assert translate_line(line, "ko") == "/x/rows.csv: 파일이 비어 있습니다. 행이 하나 이상 있는 파일을 쓰세요."
     assert translate_line("RuntimeError: CUDA error", "ko") == "RuntimeError: CUDA error"
     assert translate_line(line, "en") == line
+
+
+def test_the_stored_line_of_every_error_is_shown_with_its_own_texts():
+    def line(language: str, key: str) -> str:
+        texts = [TEXTS[language][name] for name in (key, key + REMEDY) if name in TEXTS[language]]
+        return ". ".join(re.sub(r"\{(\w+)[^}]*\}", r"<\1>", text) for text in texts)
+
+    stored = [key for key in TEXTS["en"] if key.startswith("error.") or key + REMEDY in TEXTS["en"]]
+    errors = [key for key in stored if not key.endswith(REMEDY)]
+    assert [key for key in errors if translate_line(line("en", key), "ko") != line("ko", key)] == []
 
 
 def test_a_run_s_notes_are_stored_in_english_and_shown_in_the_reader_s_language():

@@ -43,7 +43,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(_Listed(path))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise BadInput(f"the zip archive is damaged ({error})", "Fetch it again.", file=str(path)) from None
+        raise BadInput.of("error.zip_damaged", file=str(path), error=str(error)) from None
     with archive:
         yield archive
 
@@ -59,12 +59,12 @@ def list_members(path: Path) -> list[zipfile.ZipInfo]:
     names = [info.filename for info in infos]
     for name in names:
         if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts or ":" in name[:2]:
-            raise BadInput(f"the archive names {name[:80]!r}, which lies outside it", "Pack it again.", file=str(path))
+            raise BadInput.of("error.zip_outside", file=str(path), name=name[:80])
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
-        raise BadInput(f"the archive holds {doubled[0][:80]!r} twice", "Pack it again.", file=str(path))
+        raise BadInput.of("error.zip_twice", file=str(path), name=doubled[0][:80])
     size, packed = sum(info.file_size for info in infos), path.stat().st_size
     if size > max(UNPACKED, RATIO * packed):
-        raise BadInput(f"the archive unpacks from {packed:,} to {size:,} bytes", "Unpack it first.", file=str(path))
+        raise BadInput.of("error.zip_large", file=str(path), packed=packed, size=size)
     return infos
 
 
@@ -72,16 +72,16 @@ def list_members(path: Path) -> list[zipfile.ZipInfo]:
 def open_member(file: IO[bytes], source: Source, info: zipfile.ZipInfo) -> Iterator[BufferedIOBase]:
     """Open a member by its entry, so that the listing is read once. Raises BadInput for one that cannot be read."""
     if info.flag_bits & 1:
-        raise BadInput("the member of the archive is encrypted", "Unpack it first.", file=str(source))
+        raise BadInput.of("error.zip_encrypted", file=str(source))
     file.seek(info.header_offset)
     header = file.read(LOCAL.size)
     mark, *lengths = LOCAL.unpack(header) if len(header) == LOCAL.size else (b"", 0, 0)
     if mark != MAGIC:
-        raise BadInput("the zip archive is damaged", "Fetch it again.", file=str(source))
+        raise BadInput.of("error.zip_broken", file=str(source))
     file.seek(sum(lengths), SEEK_CUR)
     try:
         member = zipfile.ZipExtFile(file, "r", info)
     except NotImplementedError as error:
-        raise BadInput(f"the member cannot be unpacked ({error})", "Unpack it first.", file=str(source)) from None
+        raise BadInput.of("error.zip_member", file=str(source), error=str(error)) from None
     with member:
         yield cast(BufferedIOBase, member)

@@ -53,9 +53,7 @@ def read_arrow_rows(stream: BufferedIOBase, source: Source) -> Iterator[tuple[in
         raise
     except (pa.ArrowException, ValueError, struct.error, *BROKEN) as error:
         what = str(error).partition("\n")[0].rstrip(".")[:160]
-        raise BadInput(
-            f"the Arrow file is damaged or cut off ({what})", "Fetch it again.", file=str(source), line=number + 1
-        ) from None
+        raise BadInput.of("error.arrow_damaged", file=str(source), line=number + 1, what=what) from None
 
 
 class _CheckedStream:
@@ -112,8 +110,7 @@ class _CheckedStream:
         return block
 
     def _too_large(self, size: int) -> BadInput:
-        error = f"a batch of records takes {size:,} bytes, and at most {LARGEST:,} are read"
-        return BadInput(error, "Save it as Parquet, or in smaller batches.", file=str(self._source))
+        return BadInput.of("error.arrow_batch", file=str(self._source), size=size, largest=LARGEST)
 
 
 def _unpacked_size(message: _Table, body: bytes) -> int:

@@ -57,9 +57,7 @@ def read_parquet_rows(path: Path | Source) -> Iterator[tuple[int, dict, str]]:
                         yield number, row, problem
     except (pa.ArrowException, OSError, ValueError) as error:
         what = str(error).partition("\n")[0].rstrip(".")[:160]
-        raise BadInput(
-            f"the Parquet file is damaged or cut off ({what})", "Fetch it again.", file=str(source), line=number + 1
-        ) from None
+        raise BadInput.of("error.parquet_damaged", file=str(source), line=number + 1, what=what) from None
 
 
 def read_batch(batch: pa.RecordBatch, source: Source) -> Iterator[tuple[dict, str]]:
@@ -78,7 +76,7 @@ def _text_columns(schema: parquet.ParquetSchema, source: Source) -> list[str]:
     columns = [schema.column(place) for place in range(len(schema))]
     wide = next((column.path for column in columns if (column.length or 0) > WIDEST), None)
     if wide:
-        raise BadInput(f"the column {wide!r} has values above {WIDEST} bytes", "Save it as text.", file=str(source))
+        raise BadInput.of("error.parquet_wide", file=str(source), wide=wide, widest=WIDEST)
     return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
@@ -88,11 +86,21 @@ def _refuse_bomb(metadata: parquet.FileMetaData, source: Source) -> None:
         for column in (group.column(place) for place in range(group.num_columns)):
             size, packed = column.total_uncompressed_size, column.total_compressed_size
             if size > max(UNPACKED, RATIO * packed):
-                problem = f"the column {column.path_in_schema!r} unpacks from {packed:,} to {size:,} bytes"
-                raise BadInput(problem, "Save it in smaller row groups.", file=str(source))
+                raise BadInput.of(
+                    "error.parquet_unpacks",
+                    file=str(source),
+                    path_in_schema=column.path_in_schema,
+                    packed=packed,
+                    size=size,
+                )
             if column.num_values > max(VALUES, VALUES_PER_ROW * group.num_rows):
-                problem = f"the column {column.path_in_schema!r} has {column.num_values:,} values"
-                raise BadInput(f"{problem} in {group.num_rows:,} rows", "Split its rows.", file=str(source))
+                raise BadInput.of(
+                    "error.parquet_values",
+                    file=str(source),
+                    path_in_schema=column.path_in_schema,
+                    num_values=column.num_values,
+                    num_rows=group.num_rows,
+                )
 
 
 def unpacked_size(rows: pa.RecordBatch | pa.Array) -> int:

@@ -82,7 +82,7 @@ def _open_packed(source: Source) -> Iterator[BufferedIOBase]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", "Check its permissions.", file=str(path)) from None
+        raise BadInput.of("error.no_permission", file=str(path), strerror=error.strerror) from None
     with file, open_member(file, source, source.info) if source.info else nullcontext(file) as packed:
         yield packed
 
@@ -105,9 +105,7 @@ def open_seekable(path: Path | Source) -> Iterator[IO[bytes] | Path]:
             while block := stream.read(1 << 20):
                 copy.write(block)
                 if copy.tell() > limit:
-                    raise BadInput(
-                        f"the file unpacks to more than {limit:,} bytes", "Unpack it first.", file=str(source)
-                    )
+                    raise BadInput.of("error.unpacks_large", file=str(source), limit=limit)
         except BROKEN as error:
             raise make_read_error(source, error) from None
         copy.seek(0)
@@ -118,14 +116,13 @@ def make_read_error(path: Path | Source, error: Exception, line: int | None = No
     """Return the error for a file that breaks off in the middle, or is damaged."""
     source = Source.of(path)
     if isinstance(error, zipfile.BadZipFile):
-        return BadInput(f"the zip archive is damaged ({error})", "Fetch it again.", file=str(source), line=line)
+        return BadInput.of("error.zip_damaged", file=str(source), line=line, error=str(error))
     name = _packing_name(source)
-    again = "Fetch or pack it again."
     if isinstance(error, EOFError) or "Truncated" in str(error):
-        return BadInput(f"the {name or 'zip'} file ends in the middle", again, file=str(source), line=line)
+        return BadInput.of("error.packed_cut", file=str(source), line=line, name=name or "zip")
     if name and getattr(error, "errno", None) is None:
-        return BadInput(f"the {name} file is damaged ({error})", again, file=str(source), line=line)
-    return BadInput(f"cannot be read: {error}", "Check the disk.", file=str(source), line=line)
+        return BadInput.of("error.packed_damaged", file=str(source), line=line, name=name, error=str(error))
+    return BadInput.of("error.unreadable", file=str(source), line=line, error=str(error))
 
 
 def _packing_name(source: Source) -> str:

@@ -9,53 +9,46 @@ from data.errors import BadInput
 from data.formats.files import archives
 from data.formats.files.source import Source
 
-SAVE = "Save it as JSON Lines, CSV or Parquet."
-WORKBOOK = "In the spreadsheet program choose Save as CSV, and import that file."
-UNPACK = "Unpack it, and import the folder."
 MAGICS = {
-    b"SQLite format 3": ("an SQLite database", "Export its table as CSV."),
-    b"\xd0\xcf\x11\xe0": ("an old Office file, such as .xls", WORKBOOK),
-    b"FEA1": ("Feather of version 1", "Save it as Feather version 2, or as Parquet."),
-    b"%PDF": ("a PDF document", SAVE),
-    b"\x89PNG": ("a PNG image", SAVE),
-    b"\xff\xd8\xff": ("a JPEG image", SAVE),
-    b"GIF8": ("a GIF image", SAVE),
-    b"\x80\x02": ("a Python pickle", SAVE),
-    b"\x80\x03": ("a Python pickle", SAVE),
-    b"\x80\x04": ("a Python pickle", SAVE),
-    b"\x80\x05": ("a Python pickle", SAVE),
-    b"\x93NUMPY": ("a NumPy array", SAVE),
-    b"\x89HDF": ("an HDF5 file", SAVE),
-    b"GGUF": ("a model in GGUF", "Give a file of rows."),
-    b"Obj\x01": ("an Avro file", SAVE),
-    b"ORC": ("an ORC file", "Save it as Parquet."),
-    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", UNPACK),
-    b"Rar!": ("a RAR archive", UNPACK),
-    b"\x04\x22\x4d\x18": ("an LZ4 file", UNPACK),
+    b"SQLite format 3": "sqlite",
+    b"\xd0\xcf\x11\xe0": "old_office",
+    b"FEA1": "feather1",
+    b"%PDF": "pdf",
+    b"\x89PNG": "png",
+    b"\xff\xd8\xff": "jpeg",
+    b"GIF8": "gif",
+    b"\x80\x02": "pickle",
+    b"\x80\x03": "pickle",
+    b"\x80\x04": "pickle",
+    b"\x80\x05": "pickle",
+    b"\x93NUMPY": "numpy",
+    b"\x89HDF": "hdf5",
+    b"GGUF": "gguf",
+    b"Obj\x01": "avro",
+    b"ORC": "orc",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!": "rar",
+    b"\x04\x22\x4d\x18": "lz4",
 }
-"""First bytes -> what the file is, and what to do."""
+"""First bytes -> the end of the key `error.file_…` of what the file is."""
 TAR = slice(257, 262)
 """Place of `ustar` in a tar archive."""
 PYTHON = re.compile(r"\{\s*'|\[\s*\{\s*'")
 TEXTS = (
-    (r"version https://git-lfs", "a Git LFS pointer, not the file itself", "Fetch the file with: git lfs pull."),
-    (r"(?i)<!doctype html|<html", "a web page", "Download the file itself, not the page that shows it."),
-    (r"<", "XML or HTML", SAVE),
-    (PYTHON, "Python's notation of dictionaries, not JSON", "Write each row with json.dumps."),
-    (r"\|.*\|\s*\n", "a Markdown table", "Save it as CSV."),
-    (r"---\s*\n|-?\s*\w+:\s", "YAML or text", "Give one JSON object per line, one JSON array, or a table."),
+    (r"version https://git-lfs", "lfs"),
+    (r"(?i)<!doctype html|<html", "web_page"),
+    (r"<", "xml"),
+    (PYTHON, "python"),
+    (r"\|.*\|\s*\n", "markdown"),
+    (r"---\s*\n|-?\s*\w+:\s", "yaml"),
 )
-"""Beginning of a text -> what it is, and what to do."""
-PLAIN = (
-    "Give one JSON object per line, one JSON array, or a table with column names in its first line. "
-    "Put plain prompts in a file named .txt."
-)
+"""Beginning of a text -> the end of the key `error.looks_…` of what it is."""
 OFFICE = {
-    "xl/": ("an Excel workbook", WORKBOOK),
-    "word/": ("a Word document", SAVE),
-    "ppt/": ("a PowerPoint file", SAVE),
-    "content.xml": ("an OpenDocument file", WORKBOOK),
-    "data.pkl": ("a PyTorch file", "Give a file of rows."),
+    "xl/": "xlsx",
+    "word/": "docx",
+    "ppt/": "pptx",
+    "content.xml": "opendocument",
+    "data.pkl": "pytorch",
 }
 """Members of zip archives that are one document."""
 
@@ -63,10 +56,10 @@ OFFICE = {
 def refuse_other_kind(head: bytes, source: Source) -> None:
     """Raise BadInput that names the file, if its first bytes are those of a file without rows."""
     if head[TAR] == b"ustar":
-        raise BadInput("this is a tar archive", UNPACK, file=str(source))
-    for magic, (name, remedy) in MAGICS.items():
+        raise BadInput.of("error.file_tar", file=str(source))
+    for magic, name in MAGICS.items():
         if head.startswith(magic):
-            raise BadInput(f"this is {name}", remedy, file=str(source))
+            raise BadInput.of(f"error.file_{name}", file=str(source))
 
 
 def refuse_archive(head: bytes, source: Source) -> None:
@@ -74,27 +67,27 @@ def refuse_archive(head: bytes, source: Source) -> None:
     if not head.startswith(archives.MAGIC):
         return
     if source.member:
-        raise BadInput("this is a ZIP archive inside another", UNPACK, file=str(source))
+        raise BadInput.of("error.file_inner_zip", file=str(source))
     refuse_document(source)
-    raise BadInput("this is a ZIP archive", UNPACK, file=str(source))
+    raise BadInput.of("error.file_zip", file=str(source))
 
 
 def refuse_document(source: Source) -> None:
     """Raise BadInput if the zip archive is a workbook or another document."""
     with archives.open_archive(source.path) as archive:
         names = archive.namelist()
-    for start, (name, remedy) in OFFICE.items():
+    for start, name in OFFICE.items():
         if any(member.startswith(start) or member.endswith("/" + start) for member in names):
-            raise BadInput(f"this is {name}", remedy, file=str(source))
+            raise BadInput.of(f"error.file_{name}", file=str(source))
 
 
 def refuse_text(text: str, source: Source) -> None:
     """Raise BadInput for text that is neither JSON nor a table; it says what the text looks like."""
     start = text.lstrip("\ufeff \t\r\n")
-    beginning = f"it begins with {start.strip()[:30]!r}"
-    for pattern, name, remedy in TEXTS:
+    beginning = start.strip()[:30]
+    for pattern, name in TEXTS:
         if re.match(pattern, start):
-            raise BadInput(f"this looks like {name}: {beginning}", remedy, file=str(source))
+            raise BadInput.of(f"error.looks_{name}", beginning=beginning, file=str(source))
     if "\0" in start or "\ufffd" in start[:30]:
-        raise BadInput(f"this is no text that can be read: {beginning}", SAVE, file=str(source))
-    raise BadInput(f"this is text without rows: {beginning}", PLAIN, file=str(source))
+        raise BadInput.of("error.looks_unreadable", beginning=beginning, file=str(source))
+    raise BadInput.of("error.looks_plain", beginning=beginning, file=str(source))

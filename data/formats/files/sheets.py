@@ -85,7 +85,7 @@ class Head:
         self._note = note
         doubled = [name for name, count in Counter(filter(None, self.names)).items() if count > 1]
         if doubled:
-            raise BadInput(f"two columns are named {doubled[0]!r}", "Rename one of them.")
+            raise BadInput.of("error.columns_twice", name=doubled[0])
 
     def is_index(self, place: int, cell: str) -> bool:
         """Return whether a cell belongs to the index that pandas saves as a column; note it."""

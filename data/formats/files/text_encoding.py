@@ -114,8 +114,9 @@ class TextStream(RawIOBase):
         try:
             return self._decode.decode(block, final=self._ended).encode("utf-8", "surrogatepass")
         except UnicodeError as error:
-            remedy = "Give another --encoding."
-            raise BadInput(f"the text is not {self.encoding} ({error})", remedy, file=str(self._source)) from None
+            raise BadInput.of(
+                "error.not_encoding", file=str(self._source), encoding=self.encoding, error=str(error)
+            ) from None
 
     def _find_head_encoding(self, head: bytes) -> str:
         """Return the encoding that was named or that the first bytes show; empty if later ones must decide."""
@@ -151,8 +152,7 @@ def check_encoding(name: str) -> str:
     except LookupError:
         known = False
     if not known:
-        remedy = "Give one that Python knows, such as cp949, cp1252, shift_jis, gb18030 or utf-16."
-        raise BadInput(f"{name[:40]!r} is no encoding of text", remedy, field="encoding")
+        raise BadInput.of("error.no_encoding", field="encoding", name=name[:40])
     return name
 
 

@@ -16,6 +16,7 @@ from jinja2.parser import Parser
 
 from data.errors import BadInput
 from data.json_text import parse_json
+from labeling.texts.pages import bad_input
 
 RESERVED = frozenset(
     ("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize")
@@ -96,7 +97,7 @@ def check_arguments(template: str | Mapping[str, str] | None, arguments: Mapping
     names = {node.name for node in _parse(text or "").find_all(nodes.Name) if node.ctx == "load"}
     unread = [name for name in arguments if name not in names]
     if unread:
-        raise BadInput(f"the chat template reads no argument {unread[0]!r}", "Correct its name.", field=field)
+        raise bad_input("refused.template_argument", field=field, argument=unread[0])
 
 
 def read_arguments(assignments: Sequence[str], field: str) -> dict[str, Any]:
@@ -108,9 +109,9 @@ def read_arguments(assignments: Sequence[str], field: str) -> dict[str, Any]:
     for assignment in assignments:
         name, found, value = assignment.partition("=")
         if not found or not name.isidentifier():
-            raise BadInput(f"{assignment!r} is not NAME=VALUE", "Write it as enable_thinking=false.", field=field)
+            raise bad_input("refused.template_form", field=field, assignment=assignment)
         if name in RESERVED:
-            raise BadInput(f"{name!r} is set by the application", "Leave it out.", field=field)
+            raise bad_input("refused.template_reserved", field=field, name=name)
         arguments[name] = _scalar(value, field)
     return arguments
 
@@ -121,7 +122,7 @@ def _scalar(value: str, field: str) -> str | bool | int | float | None:
     except ValueError:
         return value
     if isinstance(parsed, (list, dict)):
-        raise BadInput(f"{value!r} is a {type(parsed).__name__}", "Give text, a number, true or false.", field=field)
+        raise bad_input("refused.template_value", field=field, value=value, name=type(parsed).__name__)
     return parsed
 
 

@@ -10,12 +10,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Account, Run
 from data.store import Store
 from labeling.api.route import researcher_only
-from labeling.texts.pages import text
+from labeling.texts.pages import bad_input, text
 from reward.page import Updates
 from rlhf.pages.components import hidden, html
 from rlhf.pages.markup import empty, esc
@@ -83,7 +82,7 @@ def log_download(store: Store) -> Route:
         run = store.runs.get(parse_id(request.path_params["run"], RUN))
         file = run_folder(store, run) / FILE
         if not file.is_file():
-            raise BadInput(f"{run.public} has no log yet", "It starts with the run.")
+            raise bad_input("refused.no_log", public=run.public)
         return FileResponse(file, filename=f"{run.public}-log.txt", media_type="text/plain; charset=utf-8")
 
     return Route("/train/runs/{run}/log", researcher_only(send))

@@ -17,7 +17,7 @@ from data.records import Note, Run
 from data.store import Store
 from data.tables.notes import EMPTY
 from labeling.accounts.current import current_account
-from labeling.texts.pages import text
+from labeling.texts.pages import bad_input, text
 from labeling.texts.translate import Refusal
 from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address
@@ -203,7 +203,7 @@ class RunsPage:
         try:
             shown = {kind: dict(values) for kind, values in json.loads(given[self.defaults] or "{}").items()}
         except (ValueError, TypeError, AttributeError) as error:
-            raise BadInput("the page's defaults are not readable", "Load the page again.") from error
+            raise bad_input("refused.page_defaults") from error
         updates, defaults = dict[Block, object](), {}
         for kind, form in self.forms.items():
             form_updates, defaults[kind] = form.refreshed(given, shown.get(kind, {}))

@@ -13,6 +13,7 @@ from data.errors import BadInput
 from data.splits import split_of
 from data.starter import BASE
 from data.store import Store
+from data.texts import translate_line
 from labeling.texts.reader import writing_in
 from reward.report.view import error_html
 from rlhf.common import locks
@@ -78,6 +79,36 @@ def test_a_page_says_in_the_readers_language_what_a_run_needs(store_with_policie
     assert str(refused(store_with_policies, "best-of-n")) == (
         "there is no reward model yet (field 'reward'). Train one: preference-loop train reward"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "shown"),
+    [
+        (
+            "ppo",
+            {"estimator": "gae", "batch_size": 12, "minibatch": 8},
+            "batch_size=12은(는) minibatch=8의 배수가 아닙니다. batch_size를 8 또는 16(으)로 하세요.",
+        ),
+        (
+            "sample",
+            {"from": "p3", "per_prompt": 1},
+            "per_prompt=1(으)로는 쌍을 만들 수 없습니다. 2 이상을 쓰세요.",
+        ),
+        (
+            "sft",
+            {"finetuning": "full", "dora": True},
+            "dora=True은(는) LoRA 설정인데, finetuning=full은 LoRA를 학습하지 않습니다. dora 설정을 빼거나 finetuning=lora로 하세요.",
+        ),
+    ],
+)
+def test_a_refused_form_answers_a_korean_reader_in_korean_and_the_log_in_english(
+    store_with_policies: Store, kind: str, settings: dict, shown: str
+) -> None:
+    problem = refused(store_with_policies, kind, **settings)
+    with writing_in("ko"):
+        assert error_html(problem) == shown
+    assert str(problem).isascii()
+    assert problem.in_language("ko").remedy in translate_line(str(problem), "ko")
 
 
 def test_a_base_with_an_unknown_context_passes_the_check(store_with_policies: Store) -> None:
