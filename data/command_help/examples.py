@@ -47,7 +47,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "train sft": ("train sft --set from=p1 --wait", "train sft --set snapshot=s5 --set finetuning=full"),
     "train reward": ("train reward --wait", "train reward --set labels=simulated --set members=3"),
     "train ppo": ("train ppo --set reward=r1 --set max_steps=20 --wait",),
-    "train online": ("train online", "train online --set max_labels=200 --set selection=random --wait"),
+    "train online": ("train online", "train online --set max_labels=200 --set selection=variance --wait"),
     "train dpo": ("train dpo --wait", "train dpo --set from=p2 --set labels=simulated --set beta=0.2"),
     "train rejection": ("train rejection --set reward=r1 --set n=8 --set rounds=2 --wait",),
     "train best-of-n": ("train best-of-n --set from=p2 --set reward=r1 --set n=8 --wait",),

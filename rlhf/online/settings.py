@@ -16,13 +16,13 @@ MOST_UPDATES = 10_000
 
 
 class OnlineSettings(TemplateSettings, LoraSettings, PlacementSettings):
-    """Train reward model and policy while people label, on the pairs that teach most."""
+    """Train reward model and policy while people label, on answers of the newest policy."""
 
     from_: StartPolicy = ""
     labels: str = option("person+import", main=True)
     max_labels: int = option(0, unit="labels", main=True, min=0)
     project: ProjectName = ""
-    selection: Literal["variance", "random"] = option("variance", main=True)
+    selection: Literal["random", "variance"] = option("random", main=True)
     random_share: float = option(0.2, min=0.1, max=1.0)
     first_labels: int = option(32, unit="labels", min=2)
     labels_per_step: int = option(8, unit="labels", min=1)

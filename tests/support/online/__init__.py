@@ -28,6 +28,7 @@ TINY = {
     "members": 4,
     "rank": 2,
     "random_share": 0.25,
+    "selection": "variance",
     "publish_every": 0,
 }
 
