@@ -66,7 +66,7 @@ def test_a_pair_that_somebody_picked_never_enters_a_win_rate(policies):
 @pytest.mark.parametrize(
     ("replies", "reason"),
     [
-        ([reply("p1", "one")], "1 complete answers are chosen. Choose 2."),
+        ([reply("p1", "one")], "1 complete answer is chosen. Choose 2."),
         ([reply("p1", "one"), reply("p2", "tw", "writing")], "The answer of p2 is not complete"),
         ([reply("p1", "one"), reply("p2", "one")], "Both answers have the same text"),
     ],
