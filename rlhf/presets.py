@@ -23,6 +23,7 @@ PRESETS: Mapping[str, Mapping[str, Values]] = {
         "quick": {"max_steps": 9, "batch_size": 64, "validation_prompts": 32},
         "thorough": {"max_steps": 108, "validation_prompts": 256},
     },
+    "online": {"quick": {"batch_size": 64}, "thorough": {"updates_per_step": 2}},
     "dpo": {"quick": {"epochs": 0.25}, "thorough": {"epochs": 3.0}},
     "rejection": {
         "quick": {"rounds": 1, "prompts_per_round": 125, "n": 4},
@@ -36,6 +37,7 @@ WORK: Mapping[str, tuple[str, ...]] = {
     "sft": ("epochs",),
     "reward": ("members", "part"),
     "ppo": ("max_steps", "batch_size"),
+    "online": ("updates_per_step", "batch_size"),
     "dpo": ("epochs", "part"),
     "rejection": ("rounds", "prompts_per_round", "n"),
     "best-of-n": ("validation_prompts", "n"),
