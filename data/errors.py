@@ -61,6 +61,8 @@ class BadInput(Exception):
     field: str | None = None
     key: str = ""
     values: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    names: Names = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    """Other names of the options in the message, in every language."""
 
     @classmethod
     def of(
@@ -80,7 +82,8 @@ class BadInput(Exception):
         """Return the error with its texts in `language`; itself if it has no key."""
         if not self.key:
             return self
-        return BadInput(*_texts(language, self.key, self.values), self.file, self.line, self.field)
+        problem = BadInput(*_texts(language, self.key, self.values), self.file, self.line, self.field)
+        return problem.rename_options(self.names) if self.names else problem
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line) if part is not None)
@@ -92,6 +95,7 @@ class BadInput(Exception):
     def rename_options(self, names: Names) -> BadInput:
         """Give the message other names of its options; return the problem."""
         self.error, self.remedy = (rename_options(message, names) for message in (self.error, self.remedy))
+        self.names = names
         return self
 
     def as_json(self) -> dict:

@@ -151,3 +151,11 @@ def matching(argument: ast.expr, keys: set[str]) -> set[str]:
             else set()
         )
     return set()
+
+
+def test_an_error_has_the_other_names_of_its_options_in_every_language():
+    problem = BadInput.of("error.not_encoding", field="encoding", encoding="x", error="byte 1")
+    renamed = problem.rename_options({"encoding": lambda value: "the field"})
+    for language in ("en", "ko"):
+        assert "--encoding" not in renamed.in_language(language).remedy
+        assert renamed.in_language(language).remedy
