@@ -19,12 +19,15 @@ from data.texts import FALLBACK, REMEDY, TEXTS, say
 
 Names = Mapping[str, Callable[[str], str]]
 """Option -> its name elsewhere, a function of the option's value; the value is empty if a message gives none."""
+NAME = "[A-Za-z0-9_-]"
+"""A character of an option's name. A Korean particle may follow the name."""
 PAIRS = r"\S*=(?:\S*[^\s.,;:)])?"
 VALUED = {"as": "[a-z]+", "format": "[a-z-]+", "labels": "[a-z+]+", "map": PAIRS, "set": PAIRS}
 OPTION = re.compile(
     r"preference-loop [^.;,]*|`[^`]*`|"  # a whole command stays as it is
-    + "|".join(rf"(?<![\w'-])--({option})(?![\w-])(?: ({value}))?" for option, value in VALUED.items())
-    + r"|(?<![\w'-])--(skip-bad|dry-run|encoding)(?![\w-])"
+    + "|".join(rf"(?<![\w'-])--({option})(?!{NAME})(?: ({value}))?" for option, value in VALUED.items())
+    + r"|(?<![\w'-])--(skip-bad|dry-run|encoding)"
+    + rf"(?!{NAME})"
 )
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
