@@ -91,13 +91,14 @@ class RunForm:
             settings = {key: given[field] for key, field in self.fields.items()}
             return {self.memory_line: self.memory(settings), self.needs: self.outlook(settings)}
 
-        estimates: list[Any] = [self.estimate.click, self.tab.select]
+        given: set[Block] = set(self.fields.values())
+        shown = [self.memory_line, self.needs]
+        self.start.click(start, given, [self.status, self.needs, chosen], **QUIET)
+        # one handler for both: the browser reads every handler of the site when it opens a page
+        gr.on([self.estimate.click, self.tab.select], estimate, given, shown, **QUIET)
         if self.presets:
             filled = self.presets.choice.input(self.fill, [self.presets.choice], self._filled(), **QUIET)
-            estimates.append(filled.then)
-        self.start.click(start, set(self.fields.values()), [self.status, self.needs, chosen], **QUIET)
-        for event in estimates:
-            event(estimate, set(self.fields.values()), [self.memory_line, self.needs], **QUIET)
+            filled.then(estimate, given, shown, **QUIET)
 
     def fill(self, preset: str | None) -> Updates:
         """Fill the fields as the preset has them."""
