@@ -155,7 +155,8 @@ def _snapshot_rows(store: Store, id: str | int, kind: Kind) -> tuple[list[dict[s
     """Return the rows and the name that errors give them. Raises BadInput if rows are retracted."""
     snapshot = store.snapshots.get(id)
     if snapshot.kind != kind:
-        raise BadInput.of(f"error.snapshot_{snapshot.kind}", snapshot=snapshot.public, field="snapshot")
+        about = {"snapshot": snapshot.public, "holds": snapshot.kind, "kind": kind}
+        raise BadInput.of("error.snapshot_kind", field="snapshot", **about)
     rows = store.snapshots.rows(snapshot.id)
     refuse_retracted(store, snapshot, rows)
     return rows, f"snapshot {snapshot.public}"
