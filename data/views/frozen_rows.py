@@ -155,8 +155,9 @@ def _snapshot_rows(store: Store, id: str | int, kind: Kind) -> tuple[list[dict[s
     """Return the rows and the name that errors give them. Raises BadInput if rows are retracted."""
     snapshot = store.snapshots.get(id)
     if snapshot.kind != kind:
-        about = {"snapshot": snapshot.public, "holds": snapshot.kind, "kind": kind}
-        raise BadInput.of("error.snapshot_kind", field="snapshot", **about)
+        raise BadInput.of(
+            "error.snapshot_kind", snapshot=snapshot.public, holds=snapshot.kind, kind=kind, field="snapshot"
+        )
     rows = store.snapshots.rows(snapshot.id)
     refuse_retracted(store, snapshot, rows)
     return rows, f"snapshot {snapshot.public}"
