@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.bench.clinic import sft_curated
 from tests.bench.coverage import coverage
-from tests.bench.figures import ROOT, few_labels, reward_speed, tour, tour_400
+from tests.bench.figures import ROOT, few_labels, labels_400, reward_speed, tour
 from tests.bench.online import labels
 from tests.bench.rewards import reward_skill
 
@@ -41,7 +41,7 @@ def ppo_curve(home: Path, *, seed: int) -> dict:
 STUDIES = {
     "tour": Study(tour, tuple(range(101, 111))),
     "few_labels": Study(few_labels, (101, 102, 103, 104, 105)),
-    "tour_400": Study(tour_400, (101, 102, 103, 104, 105)),
+    "labels_400": Study(labels_400, (101, 102, 103, 104, 105)),
     "labels": Study(labels, (101, 102, 103, 104, 105)),
     "reward": Study(reward_skill, (101, 102, 103)),
     "ppo": Study(ppo_curve, tuple(range(101, 121))),

@@ -57,7 +57,7 @@ def few_labels(home: Path, *, seed: int = 0) -> dict:
     return found
 
 
-def tour_400(home: Path, *, seed: int = 0) -> dict:
+def labels_400(home: Path, *, seed: int = 0) -> dict:
     """A tour with 400 labels and as many updates as with 2,000."""
     document = tour(home, "--labels", "400", seed=seed)
     return {name: document[name] for name in ("seconds", "cores", "stages", "reward", "ppo")}
