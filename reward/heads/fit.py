@@ -64,8 +64,11 @@ def fit_heads(data: Comparisons, prompts: Sequence[int], members: int = 1, seed:
     A single head has the prior mean 0.
     """
     penalty, margins = choose_penalty(data, prompts)
-    heads = fit_members(data, penalty, members, seed)[min(members - 1, 1) :]
-    return FittedHeads(heads, penalty, comparison_loss(margins, data.labels, data.weights), margins)
+    width = len(data.scale)
+    priors = no_prior(width) if members == 1 else random_priors(members, width, penalty, seed)
+    return FittedHeads(
+        fit_to_priors(data, penalty, priors), penalty, comparison_loss(margins, data.labels, data.weights), margins
+    )
 
 
 def choose_penalty(data: Comparisons, prompts: Sequence[int]) -> tuple[float, Tensor]:
@@ -77,13 +80,19 @@ def choose_penalty(data: Comparisons, prompts: Sequence[int]) -> tuple[float, Te
     return penalty, margins[penalty]
 
 
-def fit_members(data: Comparisons, penalty: float, members: int, seed: int) -> Tensor:
-    """Return a head of prior mean 0 and, if `members` is above 1, that many with random priors: (1 + members, F)."""
-    priors = torch.zeros(1, len(data.scale), dtype=torch.float64)
-    if members > 1:
-        generator = torch.Generator().manual_seed(seed)
-        drawn = torch.randn(members, len(data.scale), generator=generator, dtype=torch.float64)
-        priors = torch.cat([priors, drawn / penalty**0.5])
+def no_prior(width: int) -> Tensor:
+    """Return the prior mean 0 of a single head: (1, width)."""
+    return torch.zeros(1, width, dtype=torch.float64)
+
+
+def random_priors(members: int, width: int, penalty: float, seed: int) -> Tensor:
+    """Return the priors (members, width) of an ensemble, of the variance 1 / penalty."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(members, width, generator=generator, dtype=torch.float64) / penalty**0.5
+
+
+def fit_to_priors(data: Comparisons, penalty: float, priors: Tensor) -> Tensor:
+    """Return the heads (K, F) that the penalty pulls to these priors (K, F), in the unit of the features."""
     heads = minimise(data.differences.double() / data.scale, data.labels, data.weights, penalty, priors)
     return (heads / data.scale).float()
 
@@ -126,7 +135,7 @@ def _held_out_margins(differences: Tensor, data: Comparisons, prompts: Sequence[
     margins = torch.zeros(len(differences), dtype=torch.float64)
     if len(numbers) < 2:
         return margins
-    prior = torch.zeros(1, differences.shape[1], dtype=torch.float64)
+    prior = no_prior(differences.shape[1])
     for fold in folds.unique():
         held_out, fitted = folds == fold, folds != fold
         head = minimise(differences[fitted], data.labels[fitted], data.weights[fitted], penalty, prior)

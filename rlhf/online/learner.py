@@ -15,7 +15,7 @@ from torch import Tensor
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
 from reward.heads.features import answer_features
-from reward.heads.fit import Comparisons, choose_penalty, comparison_loss, fit_members
+from reward.heads.fit import Comparisons, choose_penalty, comparison_loss, fit_to_priors, no_prior, random_priors
 from reward.model import Ids
 from reward.protocol import Prompt
 from reward.training.rows import EncodedComparison, RowEncoder
@@ -63,8 +63,10 @@ class Learner:
         if not self._chosen_for <= len(encoded) < GROWTH * self._chosen_for:
             self._penalty, margins = choose_penalty(data, prompts)
             self._chosen_for, self.loss = len(encoded), comparison_loss(margins, data.labels, data.weights)
-        heads = fit_members(data, self._penalty, self.members, self.seed)
-        self.head, self.ensemble, self.labels = heads[0], heads[1:], len(encoded)
+        width = len(data.scale)
+        self.head = fit_to_priors(data, self._penalty, no_prior(width))[0]
+        priors = random_priors(self.members, width, self._penalty, self.seed)
+        self.ensemble, self.labels = fit_to_priors(data, self._penalty, priors), len(encoded)
 
     def score(self, prompts: Sequence[Prompt], completions: Sequence[str] | Ids) -> list[float]:
         """Return one raw score per (prompt, completion), higher is better; completions are texts or lists of ids."""
