@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast an online run reacts: from a label to the first pair of the policy that learned from it on a screen.
+"""The reaction of an online run: seconds from a label to the first screen with an answer of the policy that learned.
 
 Ten simulated labelers look at a pair each and give one label every two seconds together. The run is a process of its
 own, as in the app. Nobody should wait for a pair.

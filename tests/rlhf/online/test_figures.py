@@ -8,22 +8,8 @@ from dataclasses import replace
 import pytest
 
 from data.intervals import wilson_interval
-from data.tables.online_pairs import OnlineAnswer
 from rlhf.online.figures import Freshness, Share, measure
-
-ANSWER = OnlineAnswer(
-    version=0,
-    arm="random",
-    rule="random",
-    predicted=0.9,
-    source="person",
-    created_at="2026-01-01",
-    labeler_id=1,
-    pair_id=1,
-    label=1.0,
-    first_is_learner=True,
-    newest=0,
-)
+from tests.support.data.online_answers import ANSWER
 
 
 def test_a_share_has_the_interval_of_its_count():

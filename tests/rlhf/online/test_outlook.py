@@ -8,32 +8,20 @@ from datetime import datetime
 
 import pytest
 
-from data.tables.online_pairs import OnlineAnswer
 from rlhf.online.figures import measure
 from rlhf.online.outlook import forecast, judge, labels_per_hour
+from tests.support.data.online_answers import ANSWER
 
-ANSWER = OnlineAnswer(
-    version=0,
-    arm="random",
-    rule="start",
-    predicted=0.9,
-    source="person",
-    created_at="2026-01-01T12:00:00+00:00",
-    labeler_id=1,
-    pair_id=1,
-    label=1.0,
-    first_is_learner=True,
-    newest=0,
-)
+MEETS_START = replace(ANSWER, rule="start")
 NOON = datetime.fromisoformat("2026-01-01T13:00:00+00:00")
 
 
 def against_start(wins, losses):
-    return [ANSWER] * wins + [replace(ANSWER, label=0.0)] * losses
+    return [MEETS_START] * wins + [replace(MEETS_START, label=0.0)] * losses
 
 
 def of_policy(right, wrong):
-    answer = replace(ANSWER, rule="random")
+    answer = replace(MEETS_START, rule="random")
     return [answer] * right + [replace(answer, label=0.0)] * wrong
 
 
@@ -63,13 +51,13 @@ def test_without_test_prompts_nothing_can_be_said():
 
 
 def test_answers_of_the_active_arm_change_no_verdict():
-    active = [replace(ANSWER, arm="active", rule="variance", label=0.0)] * 500
+    active = [replace(MEETS_START, arm="active", rule="variance", label=0.0)] * 500
     assert verdict(against_start(24, 6) + active) == "learning"
 
 
 def test_the_forecast_counts_labels_of_all_arms_until_the_interval_is_five_points_either_way():
     # 15 of 20 won: 0.75 x 0.25 x (1.96 / 0.05)^2 = 288.1 answers against the start, 269 more; one label in five is one
-    answers = against_start(15, 5) + [replace(ANSWER, arm="active", rule="variance")] * 80
+    answers = against_start(15, 5) + [replace(MEETS_START, arm="active", rule="variance")] * 80
     found = forecast(answers, measure(answers).win_rate, NOON)
     assert found.labels == 269 * 5
     assert found.hours == pytest.approx(269 * 5 / 100)  # 100 labels in the last hour
@@ -79,7 +67,7 @@ def test_the_forecast_counts_labels_of_all_arms_until_the_interval_is_five_point
 
 
 def test_the_pace_is_that_of_the_last_hour():
-    old = [replace(ANSWER, created_at="2026-01-01T11:00:00+00:00")] * 50
-    recent = [replace(ANSWER, created_at="2026-01-01T12:30:00+00:00")] * 10
+    old = [replace(MEETS_START, created_at="2026-01-01T11:00:00+00:00")] * 50
+    recent = [replace(MEETS_START, created_at="2026-01-01T12:30:00+00:00")] * 10
     assert labels_per_hour(old + recent, NOON) == pytest.approx(20)
     assert labels_per_hour(old, NOON) == 0.0

@@ -32,7 +32,7 @@ def store(tmp_path, model):
 
 
 class Interrupt(Exception):
-    """What ends a run in the middle of its work."""
+    """The end of a run in the middle of its work, as if it was killed."""
 
 
 def weights(online):

@@ -10,10 +10,24 @@ from data.clock import later, now
 from data.records import Account, Pair, Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
-from data.tables.online_pairs import Arm, OnlinePair, Rule
+from data.tables.online_pairs import Arm, OnlineAnswer, OnlinePair, Rule
 from data.tables.process_identity import identify_process
 from rlhf.online.settings import OnlineSettings
 
+ANSWER = OnlineAnswer(
+    version=0,
+    arm="random",
+    rule="random",
+    predicted=0.9,
+    source="person",
+    created_at="2026-01-01T12:00:00+00:00",
+    labeler_id=1,
+    pair_id=1,
+    label=1.0,
+    first_is_learner=True,
+    newest=0,
+)
+"""An answer of the random arm that the reward model predicted."""
 KEYS = ("labels", "kl", "held_out_loss", "reward")
 
 

@@ -22,7 +22,7 @@ def page(store):
 
 
 def keep(page, store, run, *values):
-    """Save the form of a run as a researcher and return the line that the page shows."""
+    """Save a run's form as a researcher; return the line on the page."""
     with acting_as(store.accounts.by_name("rae") or store.accounts.add("rae", "researcher")):
         return page.note.keep(page.refresh(run, "", "")[page.note.seen], *values)[0]
 
