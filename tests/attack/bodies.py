@@ -10,6 +10,8 @@ import http.client
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.attack import MOST_MB, Report, peak_mb
@@ -23,7 +25,22 @@ FINE = (200, 303, 400, 401, 403, 404, 405, 409, 410, 411, 413, 414, 415, 422, 42
 
 def main(home: Path, count: int = 10_000, *, pages: bool = True, seed: int = 0) -> Report:
     """Send that many requests. `pages`: to the whole app, with the routes of the page framework."""
+    with long_numbers():
+        return _attack(home, count, pages, seed)
+
+
+@contextmanager
+def long_numbers() -> Iterator[None]:
+    """Let this process write numbers of any length. The readers of the project rely on the usual limit."""
+    usual = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(usual)
+
+
+def _attack(home: Path, count: int, pages: bool, seed: int) -> Report:
     store, generator = make_home(home), random.Random(seed)
     people = callers(store)
     statuses: Counter[int] = Counter()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -31,6 +32,13 @@ def test_two_hundred_hostile_bodies_get_no_500(home):
     report = bodies.main(home, count=200, pages=False)
     assert report.faults == []
     assert report.line.startswith("200 requests")
+
+
+def test_an_attack_leaves_the_limit_of_long_numbers_as_it_was():
+    usual = sys.get_int_max_str_digits()
+    with bodies.long_numbers():
+        assert len(str(10**usual)) == usual + 1
+    assert sys.get_int_max_str_digits() == usual > 0
 
 
 def test_five_damaged_stores_are_found(home):
