@@ -11,6 +11,7 @@ import torch
 
 from labeling.texts.pages import bad_input
 from reward.about import HEADS, describe_base
+from reward.base import distributed
 from reward.base.frozen_base import Base
 from reward.base.machine import free_host_bytes
 from reward.heads.features import answer_features
@@ -38,8 +39,13 @@ def read_comparisons(
     for comparison in rows:
         answers[comparison.row.a_id] = comparison.prompt, comparison.a
         answers[comparison.row.b_id] = comparison.prompt, comparison.b
-    prompts, ids = zip(*answers.values(), strict=True)
-    features = answer_features(base, prompts, ids, seen)
+    processes = distributed.world_size()
+
+    def read(own: list[tuple[list[int], list[int]]]) -> list[torch.Tensor]:
+        prompts, ids = [prompt for prompt, _ in own], [ids for _, ids in own]
+        return list(answer_features(base, prompts, ids, lambda done: seen(done * processes))) if own else []
+
+    features = torch.stack(distributed.map_shards(read, list(answers.values())))
     places = {id: number for number, id in enumerate(answers)}
     weights = torch.tensor([comparison.row.weight for comparison in rows])
     first, second = ([places[getattr(comparison.row, id)] for comparison in rows] for id in ("a_id", "b_id"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.records import Policy
+from data.records import RewardModel as RewardRecord
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
@@ -83,19 +84,23 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         "peak_mb": peak_mb(),
         "placement": base.placement.describe(),
     }
-    published = context.store.reward_models.publish(
-        context.folder / "reward",
-        name=f"reward of {snapshot.public}",
-        base=start.source,
-        snapshot_id=snapshot.id,
-        run_id=context.run.id,
-        config=as_dict(settings),
-        report=report,
-        seed=settings.seed,
-        versions=library_versions() | {"fingerprint": base.fingerprint} | base.template_options.keywords(),
-    )
-    shutil.rmtree(context.checkpoints())
-    return RunResult([published.public], report)
+
+    def publish() -> RewardRecord:
+        published = context.store.reward_models.publish(
+            context.folder / "reward",
+            name=f"reward of {snapshot.public}",
+            base=start.source,
+            snapshot_id=snapshot.id,
+            run_id=context.run.id,
+            config=as_dict(settings),
+            report=report,
+            seed=settings.seed,
+            versions=library_versions() | {"fingerprint": base.fingerprint} | base.template_options.keywords(),
+        )
+        shutil.rmtree(context.checkpoints())
+        return published
+
+    return RunResult([context.once(publish).public], report)
 
 
 def starting_point(store: Store, settings: RewardSettings) -> Start:
@@ -124,16 +129,21 @@ def _train(
     for member in range(settings.members):
         _train_member(context, settings, base, start, rows, member)
     folder = context.folder / "reward"
-    alone = settings.members == 1
-    for member in range(settings.members):
+    context.once(lambda: _join_members(context, settings.members, base, folder))
+    model = RewardModel.load(folder, base)
+    model.calibrate(*_reference(rows))
+    context.once(lambda: model.save(folder))
+    return model
+
+
+def _join_members(context: RunContext, members: int, base: Base, folder: Path) -> None:
+    """Write the folder of the reward model that consists of the finished members."""
+    alone = members == 1
+    for member in range(members):
         shutil.copytree(
             _finished(context, member), folder if alone else member_folder(folder, member), dirs_exist_ok=True
         )
-    save_about(folder, base, read_about(folder) if alone else replace(describe_base(base), members=settings.members))
-    model = RewardModel.load(folder, base)
-    model.calibrate(*_reference(rows))
-    model.save(folder)
-    return model
+    save_about(folder, base, read_about(folder) if alone else replace(describe_base(base), members=members))
 
 
 def _read_comparisons(context: RunContext, base: Base, rows: TrainingRows[EncodedComparison]) -> Comparisons:
@@ -155,7 +165,7 @@ def _train_heads(
     fitted = fit_heads(data, prompts, settings.members, settings.seed)
     model = heads_model(base, fitted)
     model.calibrate(*_reference(rows))
-    model.save(context.folder / "reward")
+    context.once(lambda: model.save(context.folder / "reward"))
     return model, {"penalty": fitted.penalty, "cross_validated": cross_validated(data, fitted, prompts)}
 
 
@@ -175,9 +185,13 @@ def _train_member(
     member_settings = settings.model_copy(update={"seed": (settings.seed + SEEDS_APART * member) % LARGEST_SEED})
     progress = Progress(context, CURVES, "training", member, settings.members)
     fitted = fit(checkpoints, member_settings, base, start, rows, progress)
-    save_fitted(part, base, fitted)
-    part.rename(finished)
-    shutil.rmtree(checkpoints)
+
+    def keep() -> None:
+        save_fitted(part, base, fitted)
+        part.rename(finished)
+        shutil.rmtree(checkpoints)
+
+    context.once(keep)
 
 
 def _fit_subset(

@@ -116,9 +116,9 @@ class OnlineRun:
         except Cancelled:
             self.publish()
             raise
-        self.labels.queue.close()
+        self.context.once(self.labels.queue.close)
         self.publish()
-        shutil.rmtree(self.context.checkpoints())
+        self.context.once(lambda: shutil.rmtree(self.context.checkpoints()))
         report = self.report() | {"seconds": round(time.monotonic() - self.started, 1), "peak_mb": peak_mb()}
         return RunResult(self._published(), report | {"placement": self.trainer.base.placement.describe()})
 
@@ -127,6 +127,10 @@ class OnlineRun:
         updates, labels = self.trainer.updates_done, len(self.labels.training)
         if updates == self.published_at[0]:
             return
+        self.context.once(lambda: self._publish(updates, labels))
+        self.published_at = updates, labels
+
+    def _publish(self, updates: int, labels: int) -> None:
         folder = self.context.folder / "policy"
         self.trainer.base.save_adapter(POLICY, folder)
         self.context.store.policies.publish(
@@ -142,7 +146,6 @@ class OnlineRun:
             | {"fingerprint": self.trainer.base.fingerprint}
             | self.trainer.base.template_options.keywords(),
         )
-        self.published_at = updates, labels
 
     def publish_if_due(self) -> None:
         """Publish when enough labels have come since the last time."""
@@ -178,7 +181,7 @@ class OnlineRecorder(RunRecorder):
 
         A run is stopped before an update, when the checkpoint holds the very policy that is published.
         """
-        self.online.labels.queue.top_up()
+        self.context.once(self.online.labels.queue.top_up)
         if self.online.trainer.updates_done * cast(PPOConfig, args).steps_per_update == state.global_step:
             self.online.publish_if_due()
 

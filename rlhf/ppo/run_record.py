@@ -10,7 +10,6 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from data.run_context import RunContext
 from data.starter import rubric
-from rlhf.common import distributed
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.trainer import PPOTrainer
@@ -35,11 +34,7 @@ class RunRecorder(TrainerCallback):
             state.max_steps,
             f"update {state.global_step // per_update} of {state.max_steps // per_update}",
         )
-        if (
-            state.global_step % per_update == 0
-            and state.global_step < state.max_steps
-            and distributed.any_rank(self.context.cancelled())
-        ):
+        if state.global_step % per_update == 0 and state.global_step < state.max_steps and self.context.cancelled():
             self.cancelled = control.should_save = control.should_training_stop = True
 
     def on_log(

@@ -32,6 +32,7 @@ from rlhf.models.start_policy import choose_adapted, choose_first_policy, choose
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.preflight_template import check_template_arguments
 from rlhf.runs.preflight_weights import StartsFromPolicy, check_adapter, check_finetuning, check_named_adapter
+from rlhf.runs.processes.plan import plan_processes
 from rlhf.runs.resolve import resolve_models
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
 from rlhf.settings import CompareSettings, PretrainSettings, SampleSettings
@@ -53,6 +54,7 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
     models = resolve_models(store, kind, settings)
     check_installed(as_dict(models))
     check_template_arguments(store, models)
+    plan_processes(store.home, models)
     return models
 
 

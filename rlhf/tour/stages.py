@@ -21,8 +21,8 @@ from data.store import Store
 from labeling.simulate import AGREEMENT, rubric_score, simulate
 from reward.base.machine import megabytes, peak_mb
 from rlhf.kinds import KINDS
+from rlhf.runs.processes.plan import ACCELERATE_CONFIG
 from rlhf.runs.supervisor import Supervisor
-from rlhf.runs.worker import ACCELERATE_CONFIG
 from rlhf.settings import SampleSettings
 from rlhf.tour.narrator import Narrator
 
