@@ -147,10 +147,12 @@ def gather_rows(rows: Tensor) -> Tensor:
     """Return the rows (N, ...) of all processes in order of rank; N may differ, and a number counts as a row."""
     if world_size() == 1:
         return rows
+    counts = [1] * world_size()
+    if rows.ndim:
+        sizes = torch.zeros(world_size(), dtype=torch.long)
+        sizes[rank()] = len(rows)
+        counts = sum_tensors(sizes).tolist()
     rows = torch.atleast_1d(rows)
-    sizes = torch.zeros(world_size(), dtype=torch.long)
-    sizes[rank()] = len(rows)
-    counts: list[int] = sum_tensors(sizes).tolist()
     padded = rows.new_zeros(max(counts), *rows.shape[1:])
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in counts]

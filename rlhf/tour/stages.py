@@ -131,7 +131,8 @@ class Tour:
 
     def run(self, name: str, kind: str, /, **settings: object) -> Run:
         """Execute one stage that is a run. Raises StageFailed if it does not end with success."""
-        parsed = parse_settings(KINDS[kind].settings_class(), {**settings, "seed": self.seed})
+        alone = {} if kind == "ppo" else {"processes": "1"}  # in a short run a second process does not repay its start
+        parsed = parse_settings(KINDS[kind].settings_class(), {**settings, **alone, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
         with self._timed(name) as spent:
             spent["peak_mb"] = self.environment.work(self.store, queued, self.narrator.progress)
