@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from data.records import Run
 from data.store import Store
@@ -15,7 +17,7 @@ from labeling.http.color_scheme import color_scheme_switch
 from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import TEXTS, say
-from reward.page import QUIET, Look, RewardPage
+from reward.page import QUIET, Look, RewardPage, Updates
 from reward.report.addresses import PAGES as PAGES_OF_IDS
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.audit import AuditPage
@@ -74,17 +76,29 @@ def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
         for name, column in columns.items():
             with column:
                 built[name] = pages[name]()
-        runs, projects = built["runs"], built["projects"]
+        runs, projects, reward = built["runs"], built["projects"], built["reward"]
         assert isinstance(runs, RunsPage)
         assert isinstance(projects, ProjectsPage)
+        assert isinstance(reward, RewardPage)
         projects.wire_sampling(runs)
-        opened.click(runs.open_page, runs.model_fields(), runs.refreshed(), **QUIET)
+        wire_reward_settings(reward, runs)
+        opened.click(runs.open_page, runs.panel.model_fields(), runs.refreshed(), **QUIET)
         mount.click(None, None, list(columns.values()), js="() => mountPage()", **QUIET)
         blocks.load(None, js="() => openPage()")
     for part in blocks.blocks.values():
         if isinstance(part, gr.Textbox) and part.value is None:
             part.value = ""  # as it is once it is mounted: a page may read the store before
     return blocks
+
+
+def wire_reward_settings(reward: RewardPage, runs: RunsPage) -> None:
+    """Let the Reward page open the whole form of a training, with its own settings, on the Runs page."""
+
+    def open_form(given: Mapping[Block, Any]) -> Updates:
+        return runs.open_form("reward", reward.read(given))
+
+    opened = reward.more.click(open_form, set(reward.fields.values()), runs.form_parts("reward"), **QUIET)
+    opened.success(None, js="() => { location.hash = 'runs'; }", **QUIET)
 
 
 def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -> dict[str, Callable[[], object]]:
