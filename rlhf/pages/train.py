@@ -33,6 +33,7 @@ from rlhf.pages.people import PeoplePage
 from rlhf.pages.playground.page import PlaygroundPage
 from rlhf.pages.policies.page import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
+from rlhf.pages.reward_actions import RewardActions
 from rlhf.pages.runs.page import RunsPage
 from rlhf.runs.launch import launch
 
@@ -107,6 +108,11 @@ def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -
     def queue_reward(settings: dict, by: str) -> Run:
         return launch(store, "reward", settings, by=by)
 
+    def build_reward() -> RewardPage:
+        page = RewardPage(store, looks["reward"], queue_reward)
+        RewardActions(store, looks["reward"])
+        return page
+
     return {
         "loop": partial(LoopPage, store, looks["loop"]),
         "live": partial(LivePage, store, looks["live"]),
@@ -115,7 +121,7 @@ def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -
         "clinic": partial(ClinicPage, store, looks["clinic"]),
         "projects": partial(ProjectsPage, store, looks["projects"]),
         "labels": partial(LabelsPage, store, looks["labels"]),
-        "reward": partial(RewardPage, store, looks["reward"], queue_reward),
+        "reward": build_reward,
         "policies": partial(PoliciesPage, store, looks["policies"]),
         "arena": partial(ArenaPage, store, looks["arena"]),
         "runs": partial(RunsPage, store, looks["runs"]),
