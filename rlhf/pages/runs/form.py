@@ -22,7 +22,7 @@ from rlhf.kinds import Kind
 from rlhf.models.reward_sources import read_sources
 from rlhf.pages.components import html
 from rlhf.pages.markup import esc
-from rlhf.pages.runs.preset_choice import PresetChoice
+from rlhf.pages.runs.preset_choice import CHANGED, PresetChoice
 from rlhf.presets import PRESETS, preset_keys
 from rlhf.runs.dry_run import describe_memory, memory_document
 from rlhf.runs.launch import launch
@@ -169,8 +169,21 @@ class RunForm:
         return None
 
     def filled(self, settings: Mapping[str, Any]) -> Updates:
-        """Return the fields with another run's settings."""
-        return {field: field_value(settings[key]) for key, field in self.fields.items() if key in settings}
+        """Return the fields with these settings. A field that differs from its default is marked, and its fold open."""
+        different = self.different(settings)
+        updates: Updates = {
+            field: gr.update(value=field_value(settings[key]), elem_classes=[CHANGED] if key in different else [])
+            for key, field in self.fields.items()
+            if key in settings
+        }
+        if self.more and {setting.key for setting in self.folded} & set(different):
+            updates[self.more] = gr.Accordion(open=True)
+        return updates
+
+    def different(self, settings: Mapping[str, Any]) -> list[str]:
+        """Return the keys whose values differ from the defaults, as they stand in the form. Models do not count."""
+        defaults, models = as_dict(self.kind.settings_class()()), self.models()
+        return [key for key in self.fields if key in settings and key not in models and settings[key] != defaults[key]]
 
 
 def model_field(names: Sequence[str] | None, default: Default | None, value: str) -> Component:

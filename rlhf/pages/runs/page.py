@@ -181,8 +181,10 @@ class RunsPage:
                 "train.runs.no_form", run=run.public, command=f"preference-loop {start_command(run.kind)}"
             )
             return {self.status: message_html(refusal)}
-        copied = message_html(text("runs.copied", run=run.public), run.public)
-        return {self.status: copied, **self.open_form(run.kind, launch.former_settings(run))}
+        settings = launch.former_settings(run)
+        names = ", ".join(key.replace("_", " ") for key in form.different(settings))
+        said = text("runs.copied_different" if names else "runs.copied", run=run.public, names=names)
+        return {self.status: message_html(said, run.public), **self.open_form(run.kind, settings)}
 
     def open_form(self, kind: str, settings: Mapping[str, Any]) -> Updates:
         """Open the form of this kind with these settings; its other fields stay as they are."""

@@ -115,12 +115,15 @@ class StartPanel:
 
     def copy(self, kind: str, settings: Mapping[str, Any]) -> Updates:
         """Open the form of this kind with these settings; its other fields stay as they are."""
-        return {self.tabs: gr.Tabs(selected=kind), self.kind: kind, **self.forms[kind].filled(settings)}
+        form = self.forms[kind]
+        opened = {self.fold: gr.Accordion(open=True)} if {*form.apart} & {*form.different(settings)} else {}
+        return {self.tabs: gr.Tabs(selected=kind), self.kind: kind, **opened, **form.filled(settings)}
 
     def copied_parts(self, kinds: Iterable[str]) -> list[Block]:
         """Return the outputs of `copy` for these kinds."""
-        fields = [field for kind in kinds for field in self.forms[kind].fields.values()]
-        return list(dict.fromkeys([self.tabs, self.kind, *fields]))
+        forms = [self.forms[kind] for kind in kinds]
+        parts = [part for form in forms for part in (form.more, *form.fields.values()) if part is not None]
+        return list(dict.fromkeys([self.tabs, self.kind, self.fold, *parts]))
 
     def refresh(self, given: Mapping[Block, Any]) -> Updates:
         """Read again what the forms offer and need.

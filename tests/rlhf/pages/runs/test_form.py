@@ -49,7 +49,17 @@ def test_a_default_follows_a_newer_policy_and_a_choice_stays(page, store):
 def test_another_run_like_this_has_the_models_that_the_run_used(page, store):
     run = store.runs.enqueue("ppo", {"from": "p1", "reward": "r1"}, "rae")
     updates = page.copy_settings(run.public)
-    assert updates[page.forms["ppo"].fields["from"]] == "p1"
+    assert updates[page.forms["ppo"].fields["from"]]["value"] == "p1"
+
+
+def test_another_run_like_this_marks_what_differs_from_the_defaults_and_opens_its_folds(page, store):
+    settings = {"from": "p1", "max_steps": 36, "batch_size": 64, "dtype": "float16"}  # 36 is the default
+    run = store.runs.enqueue("ppo", settings, "rae")
+    updates, fields = page.copy_settings(run.public), page.forms["ppo"].fields
+    marked = [key for key, field in fields.items() if field in updates and updates[field]["elem_classes"]]
+    assert marked == ["estimator", "batch_size", "dtype"]  # an earlier version had no estimator but gae
+    assert "estimator, batch size, dtype" in updates[page.status]
+    assert (updates[page.forms["ppo"].more].open, updates[page.panel.fold].open) == (True, True)
 
 
 def test_a_preset_fills_and_marks_its_settings_and_the_standard_takes_the_marks_away(page):
