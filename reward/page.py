@@ -97,21 +97,17 @@ class RewardPage:
         self.choice.input(None, self.choice, None, js=choose_address("reward"), **QUIET)
 
     def _add_form(self) -> None:
-        settings = describe(RewardSettings)
-        self.fields: dict[str, Component] = {}
+        settings = [setting for setting in describe(RewardSettings) if setting.main]
         _html(f"<h2>{text('reward.form')}</h2>")
         with gr.Row(elem_classes="fields"):
-            self._add_fields([setting for setting in settings if setting.main])
-        with gr.Accordion(text("reward.more_settings"), open=False), gr.Row(elem_classes="fields"):
-            self._add_fields([setting for setting in settings if not setting.main])
-        start = gr.Button(text("reward.start"), variant="primary", scale=0, min_width=220, elem_id="train-reward")
+            self.fields = {
+                setting.key: setting_field("reward", setting, POLICY_SETTINGS, min_width=200) for setting in settings
+            }
+        with gr.Row(elem_classes="line"):
+            start = gr.Button(text("reward.start"), variant="primary", scale=0, min_width=220, elem_id="train-reward")
+            self.more = gr.Button(text("reward.more_settings"), scale=0, min_width=160, elem_id="reward-more")
         status = _html(elem_id="reward-status")
         start.click(self.submit, set(self.fields.values()), status, **QUIET)
-
-    def _add_fields(self, settings: Sequence[Described]) -> None:
-        self.fields |= {
-            setting.key: setting_field("reward", setting, POLICY_SETTINGS, min_width=200) for setting in settings
-        }
 
     def refresh(self, chosen: str, seen: str, shown: str) -> Updates:
         """Draw again what changed: the cards and lists after a model was added, the plots after another choice."""
@@ -152,17 +148,26 @@ class RewardPage:
 
     def submit(self, given: Mapping[Block, Any]) -> str:
         """Queue a run with the form's settings and return the line to show."""
-        values = {key: given[field] for key, field in self.fields.items()}
-        settings = {key: value for key, value in values.items() if value is not None}
         try:
-            run = self.enqueue(settings, current_account().name)
+            run = self.enqueue(self.read(given), current_account().name)
         except BadInput as problem:
             return view.message_html(problem)
         return view.message_html(text("reward.queued", run=run.public), run.public)
 
+    def read(self, given: Mapping[Block, Any]) -> dict[str, Any]:
+        """Return the settings of the form's fields that hold a value."""
+        values = {key: given[field] for key, field in self.fields.items()}
+        return {key: value for key, value in values.items() if value is not None}
+
 
 def setting_field(
-    kind: str, setting: Described, models: Sequence[str], *, min_width: int = 160, elem_id: str | None = None
+    kind: str,
+    setting: Described,
+    models: Sequence[str],
+    *,
+    min_width: int = 160,
+    elem_id: str | None = None,
+    visible: bool = True,
 ) -> Component:
     """Return the field of a setting of this kind of run by its type.
 
@@ -173,6 +178,7 @@ def setting_field(
         "info": setting_help(kind, setting.key),
         "min_width": min_width,
         "elem_id": elem_id,
+        "visible": visible,
     }
     default = setting.default
     if get_origin(setting.type) is Literal:

@@ -145,7 +145,7 @@ _ALL = (
         ("prompts", "contests"),
         ("contests", "prompts"),
     ),
-    Kind("export", "rlhf.model_runs:ExportSettings", "rlhf.model_runs:run_export", ("start",), ("start",)),
+    Kind("export", "rlhf.model_runs:ExportSettings", "rlhf.model_runs:run_export", ("exported",), ("exported",)),
     Kind(
         "merge", "rlhf.model_runs:MergeSettings", "rlhf.model_runs:run_merge", ("start", "adapter to merge"), ("start",)
     ),

@@ -28,10 +28,17 @@ from rlhf.methods.simulate import check_waiting
 from rlhf.models.contests import choose_contests
 from rlhf.models.policy_loading import adapter_folder, choose_policies
 from rlhf.models.reward_sources import missing_members, reward_record
-from rlhf.models.start_policy import choose_adapted, choose_first_policy, choose_start
+from rlhf.models.start_policy import choose_first_policy, choose_start
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.preflight_template import check_template_arguments
-from rlhf.runs.preflight_weights import StartsFromPolicy, check_adapter, check_finetuning, check_named_adapter
+from rlhf.runs.preflight_weights import (
+    ExportsModel,
+    StartsFromPolicy,
+    check_adapter,
+    check_adapter_to_merge,
+    check_finetuning,
+    check_named_adapter,
+)
 from rlhf.runs.resolve import resolve_models
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
 from rlhf.settings import CompareSettings, PretrainSettings, SampleSettings
@@ -87,9 +94,12 @@ def check_start(store: Store, settings: StartsFromPolicy) -> None:
     check_usable(store, choose_start(store, settings.from_), settings)
 
 
-def check_adapter_to_merge(store: Store, settings: StartsFromPolicy) -> None:
-    """Check that the policy has an adapter."""
-    choose_adapted(store, settings.from_)
+def check_exported(store: Store, settings: ExportsModel) -> None:
+    """Check that the reward model to export exists; without one, the policy."""
+    if settings.reward:
+        store.reward_models.get(settings.reward)
+    else:
+        check_usable(store, choose_start(store, settings.from_), settings)
 
 
 def check_usable(store: Store, policy: Policy, settings: object) -> None:
@@ -216,6 +226,7 @@ CHECKS: dict[str, Check] = {
     "pairs": check_pairs,
     "policy": check_policy,
     "start": check_start,
+    "exported": check_exported,
     "first adapter": partial(check_adapter, choose_first_policy),
     "start adapter": partial(check_adapter, choose_start),
     "adapter to merge": check_adapter_to_merge,

@@ -89,6 +89,12 @@ def _start_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN4
     return {"from_": choose_start(store, settings.from_).public}
 
 
+def _exported(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    if not settings.reward:
+        return _start_policy(store, settings, by)
+    return {"reward": store.reward_models.get(settings.reward).public}
+
+
 def _first_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
     return {"from_": choose_first_policy(store, settings.from_).public}
 
@@ -142,6 +148,7 @@ def _ratings(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (e
 RESOLVERS: dict[str, Resolver] = {
     "answering": _answering_policy,
     "start": _start_policy,
+    "exported": _exported,
     "first": _first_policy,
     "reward": _reward,
     "base": _base,
@@ -153,5 +160,5 @@ RESOLVERS: dict[str, Resolver] = {
     "rows": _rows,
     "ratings": _ratings,
 }
-MODELS = ("answering", "start", "first", "reward", "base", "contests", "examination")
+MODELS = ("answering", "start", "exported", "first", "reward", "base", "contests", "examination")
 """The resolvers that only read: a form shows what they choose."""

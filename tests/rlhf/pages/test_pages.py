@@ -117,7 +117,7 @@ def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
         store.runs.enqueue("endpoint", {"model": "m"}, "rae"),
     )
     assert [page.draw(run.public)[page.again].visible for run in (sampled, elsewhere)] == [True, False]
-    assert page.copy_settings("run1")[page.forms["sample"].fields["prompts"]] == 7
+    assert page.copy_settings("run1")[page.forms["sample"].fields["prompts"]]["value"] == 7
     (line,) = page.copy_settings("run2").values()
     assert "preference-loop sample --endpoint URL --model NAME" in line
 
