@@ -11,10 +11,10 @@ from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolic
 from labeling.texts.pages import bad_input
 from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
-from rlhf.settings import LastPrompt, RewardName, TemplateSettings
+from rlhf.settings import JudgedSettings, LastPrompt, RewardName, TemplateSettings
 
 
-class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
+class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSettings):
     """Train a policy towards a higher reward while it stays near the policy it starts from."""
 
     from_: StartPolicy = ""
