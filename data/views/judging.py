@@ -63,7 +63,12 @@ class Judging:
 def read_judging(store: Store, run_id: int) -> Judging:
     """Return the judging of a run's pairs."""
     waiting, withdrawn = store.online_pairs.waiting(run_id, 0), store.value(WITHDRAWN, [run_id])
-    return Judging([row["outcome"] for row in store.rows(OUTCOMES, [run_id])], waiting, withdrawn)
+    return Judging([outcome for _, outcome in outcomes_by_version(store, run_id)], waiting, withdrawn)
+
+
+def outcomes_by_version(store: Store, run_id: int) -> list[tuple[int, float]]:
+    """Return (updates of the policy, outcome) for each judged pair of a run, in the order of the pairs."""
+    return [(row["version"], row["outcome"]) for row in store.rows(OUTCOMES, [run_id])]
 
 
 def newest_judging(store: Store, policy: str, against: str) -> Judging | None:
@@ -79,6 +84,6 @@ def withdraw_if_decided(store: Store, pair_id: int) -> int:
     A pair of no judging costs one look-up by its key.
     """
     run_id = store.value(OF_PAIR, [pair_id])
-    if run_id is None or not is_decided([row["outcome"] for row in store.rows(OUTCOMES, [run_id])]):
+    if run_id is None or not is_decided([outcome for _, outcome in outcomes_by_version(store, run_id)]):
         return 0
     return store.online_pairs.withdraw_all(run_id)

@@ -29,6 +29,7 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSetti
     )
     learning_rate: LearningRate = option(1.5e-3, main=True)
     guard: str = ""
+    people: int = option(0, unit="pairs", min=0, max=1000)
     uncertainty: float = option(
         0.0,
         min=0.0,

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from data.selection.confidence_sequence import is_decided, log_capital, sequential_interval
+from data.selection.confidence_sequence import evidence_below_half, is_decided, log_capital, sequential_interval
 
 FIXED, DRAWS = 100, 2000
 """Pairs without early stopping, and simulated judgings."""
@@ -80,6 +80,20 @@ def test_the_interval_covers_the_truth_at_every_look_at_once():
         any(log_capital(row[:n], truth) >= math.log(20) for n in range(1, 61)) for row in judgings(truth, 0.1, 300)
     )
     assert missed <= 0.05 * 300
+
+
+def test_the_bettors_who_begin_with_a_batch_have_the_mean_capital():
+    """For means below one half a loss alone has the capital of all p below: 2 * 6 int_0^.5 2 (1 - p) p (1 - p) dp = 11 / 8.
+
+    Two batches of one loss, of 4: the first bettor saw both, with 2 * 6 int 4 (1 - p)^2 p (1 - p) dp = 48 * 13 / 320.
+    """
+    assert evidence_below_half([], 4) == 1
+    assert evidence_below_half([[0.0]], 4) == pytest.approx((11 / 8 + 3) / 4, abs=1e-3)
+    assert evidence_below_half([[0.0], [0.0]], 4) == pytest.approx((48 * 13 / 320 + 11 / 8 + 2) / 4, abs=1e-3)
+
+
+def test_a_fall_is_found_in_spite_of_the_success_before_it():
+    assert evidence_below_half([[1.0] * 20, [0.0] * 20], 2) > 20 > evidence_below_half([[1.0] * 20 + [0.0] * 20], 1)
 
 
 def test_a_look_after_every_pair_seldom_decides_between_equal_policies():
