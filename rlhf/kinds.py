@@ -93,7 +93,7 @@ _ALL = (
         "ppo",
         "rlhf.ppo.settings:PPOSettings",
         "rlhf.ppo.run:run",
-        ("prompts", "start", "reward", "guard", "uncertainty"),
+        ("prompts", "start", "reward", "guard", "people", "uncertainty"),
         ("start", "reward", "prompts"),
         shared=True,
     ),

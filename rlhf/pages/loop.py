@@ -22,7 +22,8 @@ from rlhf.pages.first_round.steps import due_step, round_steps
 from rlhf.pages.first_round.view import END, NEXT, draw_round
 from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.markup import live_line
-from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, Step, next_step
+from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, NewestPolicy, Step, next_step
+from rlhf.pages.policies.figures import describe_judging
 from rlhf.runs.launch import launch
 
 PLACES = ((16, 24), (50, 13), (84, 24), (84, 76), (50, 87), (16, 76))
@@ -107,8 +108,9 @@ class LoopPage:
         counts = facts.counts if facts else count_loop(self.store)
         facts = None if counts.online else facts  # an online run is a round of its own
         step = next_step(counts)
+        suggestion = draw_round(round_steps(facts)) if facts else self.suggest(step)
         return {
-            self.suggestion: draw_round(round_steps(facts)) if facts else self.suggest(step),
+            self.suggestion: suggestion + draw_judging(self.store, counts.newest),
             self.start: gr.Button(step.title, visible=step.kind is not None and facts is None),
             self.drawing: draw_loop(counts, step),
         }
@@ -116,6 +118,12 @@ class LoopPage:
     def suggest(self, step: Step) -> str:
         """Return the suggestion; where it leads to labeling, with the offer of simulated labelers."""
         return draw_step(step, make_offer(self.store) if step.link == LABEL_PAGE else None)
+
+
+def draw_judging(store: Store, newest: NewestPolicy | None) -> str:
+    """Return a line on people's verdicts on the newest policy; empty if none of its pairs were queued."""
+    line = describe_judging(store, newest.policy, newest.parent) if newest else ""
+    return f"<p class=soft>{link_ids(line)}</p>" if line else ""
 
 
 def start_run(store: Store, step: Step, by: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from data.ids import POLICY, public_id
 from data.store import Store
 from data.views.head_to_head import head_to_head, mean_outcomes
+from data.views.judging import newest_judging
 from rlhf.pages.next_step import LoopCounts, NewestPolicy, Unsure
 
 COIN = 0.5
@@ -58,7 +59,10 @@ def _newest_policy(store: Store) -> NewestPolicy | None:
     judged = len(mean_outcomes(met, policy.id, parent))
     compared = any(report.against_id == parent for report in store.evaluations.all(policy.id))
     waiting = store.pairs.waiting_between(policy.id, parent)
-    return NewestPolicy(policy.public, public_id(POLICY, parent), judged, compared, waiting)
+    against = public_id(POLICY, parent)
+    judging = newest_judging(store, policy.public, against)
+    decided = judging is not None and judging.is_decided
+    return NewestPolicy(policy.public, against, judged, compared, waiting, decided)
 
 
 def find_unsure(report: Mapping[str, Any]) -> Unsure | None:

@@ -26,7 +26,7 @@ class NewestPolicy:
     """The newest policy that a run trained.
 
     `judged`: test prompts on which people compared it with its parent; `compared`: whether a compare run did.
-    `waiting`: blind pairs of the two that nobody judged.
+    `waiting`: blind pairs of the two that nobody judged. `decided`: their verdicts exclude a win rate of one half.
     """
 
     policy: str
@@ -34,6 +34,7 @@ class NewestPolicy:
     judged: int
     compared: bool = False
     waiting: int = 0
+    decided: bool = False
 
 
 class Unsure(NamedTuple):
@@ -156,19 +157,20 @@ def _active_run(counts: LoopCounts) -> Step | None:
 def compare_step(counts: LoopCounts) -> Step | None:
     """Return the step that compares the newest policy with its parent, unless that was done."""
     newest = counts.newest
-    if newest is None or newest.judged >= COMPARED // 2:
+    if newest is None or newest.decided or newest.judged >= COMPARED // 2:
         return None
     names = {"policy": newest.policy, "parent": newest.parent}
     about = {**names, "judged": newest.judged, "enough": COMPARED // 2, "waiting": newest.waiting}
     if counts.by_rubric and newest.compared:
         return None
-    if newest.waiting:
+    if newest.waiting and not counts.by_rubric:
         return _page("judge_policy", LABEL_PAGE, **about)
     if not counts.test_prompts:  # policies are compared on test prompts only: the run would fail
         return None
     if counts.by_rubric:
         return compare_by_rubric(newest)
     settings: dict[str, str | int] = {"from": newest.policy, "against": newest.parent, "prompts": COMPARED}
+    settings["until_decided"] = True
     title = text("loop.queue_pairs", pairs=COMPARED, **names)
     return Step(title, text("loop.queue_pairs_reason", **about), kind="sample", settings=settings)
 

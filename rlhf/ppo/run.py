@@ -31,6 +31,8 @@ from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.people.early_stop import PeopleStop
+from rlhf.ppo.people.panel import Panel
 from rlhf.ppo.prompt_rows import as_rows, fitting_rows, training_rows
 from rlhf.ppo.roles import POLICY
 from rlhf.ppo.run_record import RunRecorder, report_figures, rubric_scores
@@ -61,13 +63,19 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     trainer = _make_trainer(context, settings, parent, reward_model, recorder, skipped)
     distributed.barrier()  # until the main process has copied the checkpoint to resume from
     checkpoint = last_checkpoint(context.checkpoints())
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    try:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    finally:
+        if recorder.people and not distributed.rank():
+            recorder.people.panel.close()
     if recorder.cancelled:
         raise Cancelled
     if distributed.rank():
         return RunResult()
     policy = _publish(context, settings, trainer, parent, reward_model)
     report = report_figures(trainer) | ({"skipped": dict(skipped)} if skipped else {})
+    if recorder.people:
+        report |= {"people": recorder.people.panel.read().report()}
     cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
     return RunResult([policy.public], report | cost | {"placement": trainer.base.placement.describe()})
 
@@ -99,6 +107,8 @@ def _make_trainer(
     fixed_rows = fitting_rows(readers, as_rows(fixed_prompts), skipped)
     longest = max(len(base.encode_prompt(row["prompt"])) for row in rows + fixed_rows) + settings.max_new_tokens
     args = make_config(settings, context.checkpoints(), rows_in_memory(settings, base, longest))
+    if settings.people:
+        recorder.people = PeopleStop(context, _panel(context, settings, parent))
     trainer = PPOTrainer(
         base,
         with_uncertainty_penalty(reward, settings.uncertainty),
@@ -108,12 +118,23 @@ def _make_trainer(
         start=adapter_folder(store, parent) if parent.adapter else None,
         peft_config=None if parent.adapter else lora_of(base.causal, settings),
         guard=guard,
-        callbacks=[recorder],
+        callbacks=[recorder, *([recorder.people] if recorder.people else [])],
     )
     recorder.trainer = trainer
+    if recorder.people:
+        recorder.people.connect(trainer)
     if fixed_rows and all(row["source"] == SOURCE for row in fixed_rows):
         trainer.watch = rubric_scores
     return trainer
+
+
+def _panel(context: RunContext, settings: PPOSettings, start: Policy) -> Panel:
+    """Return the queue of the pairs that the run asks people about."""
+    sampling = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
+    first = context.store.runs.lineage(context.run)[0].id
+    every = settings.validate_every
+    looks = range(every, settings.max_steps + every, every)
+    return Panel(context.store, first, start, settings.people, sampling, settings.seed, looks)
 
 
 def rows_in_memory(settings: PPOSettings, base: Base, longest: int) -> int:

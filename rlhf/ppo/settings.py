@@ -11,10 +11,10 @@ from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolic
 from labeling.texts.pages import bad_input
 from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
-from rlhf.settings import LastPrompt, RewardName, TemplateSettings
+from rlhf.settings import JudgedSettings, LastPrompt, RewardName, TemplateSettings
 
 
-class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
+class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSettings):
     """Train a policy towards a higher reward while it stays near the policy it starts from."""
 
     from_: StartPolicy = ""
@@ -29,6 +29,7 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
     )
     learning_rate: LearningRate = option(1.5e-3, main=True)
     guard: str = ""
+    people: int = option(0, unit="pairs", min=0, max=1000)
     uncertainty: float = option(
         0.0,
         min=0.0,

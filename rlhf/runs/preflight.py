@@ -174,6 +174,12 @@ def check_guard(store: Store, settings: PPOSettings) -> None:
         raise bad_input("need.other_guard", guard=guard.public, judge=judge.public, shared=len(shared), field="guard")
 
 
+def check_people(store: Store, settings: PPOSettings) -> None:
+    """Check that there are validation prompts if people are asked: the pairs are answers to them."""
+    if settings.people and not store.prompts.count("validation"):
+        raise bad_input("need.validation_prompts", field="people", people=settings.people)
+
+
 def _judge(store: Store, settings: PPOSettings) -> RewardModel | None:
     """Return the reward model of a PPO run, the newest if none is named; None for an external reward."""
     return reward_record(store, settings.reward) if settings.reward else store.reward_models.all()[-1]
@@ -236,6 +242,7 @@ CHECKS: dict[str, Check] = {
     "contests": check_contests,
     "reward": check_reward,
     "guard": check_guard,
+    "people": check_people,
     "uncertainty": check_uncertainty,
     "labels": check_labels,
     "label sources": check_label_sources,

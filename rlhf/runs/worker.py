@@ -31,7 +31,7 @@ from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halv
 from reward.base.usage import Meter, MeterError
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
-from rlhf.runs.launch import has_checkpoint
+from rlhf.runs.launch import has_checkpoint, queue_judging
 from rlhf.runs.processes import (
     HALF_PASSES,
     UNDER_LAUNCHER,
@@ -63,9 +63,10 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
     try:
         result = _run_in_memory(RunContext(store, run), kind)
-        report = {"peak_mb": peak_mb()} | result.report
+        report = {"peak_mb": peak_mb()} | queue_judging(store, run, kind, result.report)
         return store.runs.finish(run.id, "done", produced=result.produced, report=report).state
     except Cancelled:
+        queue_judging(store, run, kind, {})  # an online run publishes its policy when somebody stops it
         return store.runs.finish(run.id, "cancelled").state
     except LeftToLauncher:
         return "failed"

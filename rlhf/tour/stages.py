@@ -23,7 +23,7 @@ from reward.base.machine import megabytes, peak_mb
 from rlhf.kinds import KINDS
 from rlhf.runs.supervisor import Supervisor
 from rlhf.runs.worker import ACCELERATE_CONFIG
-from rlhf.settings import SampleSettings
+from rlhf.settings import JudgedSettings, SampleSettings
 from rlhf.tour.narrator import Narrator
 
 LABELERS = 5
@@ -130,8 +130,13 @@ class Tour:
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def run(self, name: str, kind: str, /, **settings: object) -> Run:
-        """Execute one stage that is a run. Raises StageFailed if it does not end with success."""
-        parsed = parse_settings(KINDS[kind].settings_class(), {**settings, "seed": self.seed})
+        """Execute one stage that is a run. Raises StageFailed if it does not end with success.
+
+        No pairs are queued for people after a training: nobody labels in a tour.
+        """
+        definition = KINDS[kind].settings_class()
+        unjudged = {"judge_pairs": 0} if issubclass(definition, JudgedSettings) else {}
+        parsed = parse_settings(definition, {**unjudged, **settings, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
         with self._timed(name) as spent:
             spent["peak_mb"] = self.environment.work(self.store, queued, self.narrator.progress)

@@ -143,4 +143,5 @@ def against_parent(store: Store, chosen: str) -> dict[str, str | int]:
     policy = store.policies.get(chosen)
     if policy.parent_id is None:
         raise Refusal("train.policies.no_parent", policy=policy.public)
-    return {"from": policy.public, "against": public_id(POLICY, policy.parent_id), "prompts": PAIRS}
+    against = public_id(POLICY, policy.parent_id)
+    return {"from": policy.public, "against": against, "prompts": PAIRS, "until_decided": True}

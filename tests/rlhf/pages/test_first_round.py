@@ -73,7 +73,10 @@ def test_the_step_that_trains_the_reward_model_says_what_it_learns_from():
 
 def test_without_a_rubric_people_compare_the_policies_blindly():
     action = due_step(replace(TRAINED, covered=False)).action
-    assert (action.kind, action.settings) == ("sample", {"from": "p3", "against": "p2", "prompts": 100})
+    assert (action.kind, action.settings) == (
+        "sample",
+        {"from": "p3", "against": "p2", "prompts": 100, "until_decided": True},
+    )
     waiting = replace(TRAINED, covered=False, policy=replace(TRAINED.policy, waiting=90))
     assert due_step(waiting).action.link == "../label/"
 

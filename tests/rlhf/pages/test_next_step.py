@@ -187,7 +187,7 @@ def test_the_newest_policy_that_a_run_trained_is_known_with_the_prompts_that_peo
 def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():
     newest = NewestPolicy("p4", "p3", judged=0)
     step = next_step(LoopCounts(**FULL, reward_models=1, newest_reward="r1", driven=True, newest=newest))
-    assert step.settings == {"from": "p4", "against": "p3", "prompts": 100}
+    assert step.settings == {"from": "p4", "against": "p3", "prompts": 100, "until_decided": True}
 
 
 def test_without_test_prompts_the_ring_goes_on_instead_of_queueing_pairs_that_cannot_be_had():
