@@ -27,18 +27,14 @@ from data.sqlite.schema import (
     ratings,
     resolved_settings,
     retractions,
+    reward_roles,
     webhook_deliveries,
 )
+from data.sqlite.schema.projects import STANDARD_GUIDELINE, STANDARD_PROJECT
 from data.sqlite.schema.quality import apply as add_quality
 from data.sqlite.statements import freeze_tables, split_statements
 
 migrations = Migrations("preference-loop")
-
-STANDARD_PROJECT = (1, "Standard")
-STANDARD_GUIDELINE = (
-    "Which answer would you rather have received? "
-    "Judge the whole answer: does it do what was asked, is it true, is it polite."
-)
 
 
 @migrations()
@@ -232,6 +228,17 @@ def m180_webhook_deliveries(db: Database) -> None:
 def m190_online_pairs(db: Database) -> None:
     """Create the list of pairs that online runs ask about."""
     for statement in split_statements(online_pairs.TABLE):
+        db.execute(statement)
+
+
+@migrations()
+def m200_reward_roles(db: Database) -> None:
+    """Add the role of reward models.
+
+    A model that drove a policy is a driver. Of the others, one is a guard if it guarded a policy or if its settings
+    name a part of the prompts. If no driver were left, the store does not say which model guards: all are drivers.
+    """
+    for statement in (reward_roles.COLUMN, reward_roles.GUARDS, reward_roles.DRIVERS):
         db.execute(statement)
 
 

@@ -92,6 +92,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         config=as_dict(settings),
         report=report,
         seed=settings.seed,
+        role=settings.role,
         versions=library_versions() | {"fingerprint": base.fingerprint} | base.template_options.keywords(),
     )
     shutil.rmtree(context.checkpoints())

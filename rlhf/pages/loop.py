@@ -144,7 +144,7 @@ def stations(counts: LoopCounts) -> list[Station]:
     labels += text("loop.imported", n=counts.imported) if counts.imported else ""
     labels += text("loop.by_ai", n=counts.by_ai) if counts.by_ai else ""
     compared = counts.by_people + counts.simulated + counts.imported + counts.by_ai
-    reward, policy = counts.newest_reward, counts.newest.policy if counts.newest else None
+    reward, policy = counts.newest_driver, counts.newest.policy if counts.newest else None
     return [
         Station("prompts", counts.prompts, text("loop.prompts_detail"), "#runs"),
         Station("completions", counts.completions, text("loop.completions_detail"), "#policies"),

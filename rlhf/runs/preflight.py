@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from data.ids import REWARD_MODEL, parse_id
-from data.records import Policy, RewardModel
+from data.records import Policy
 from data.settings import Settings, as_dict
 from data.starter import BASE, SOURCE
 from data.store import Store
@@ -27,7 +27,7 @@ from rlhf.methods.pretraining_text import read_text
 from rlhf.methods.simulate import check_waiting
 from rlhf.models.contests import choose_contests
 from rlhf.models.policy_loading import adapter_folder, choose_policies
-from rlhf.models.reward_sources import missing_members, reward_record
+from rlhf.models.reward_sources import choose_reward, missing_members, reward_record
 from rlhf.models.start_policy import choose_adapted, choose_first_policy, choose_start
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.preflight_template import check_template_arguments
@@ -136,17 +136,14 @@ def check_contests(store: Store, settings: CompareSettings) -> None:
 
 
 def check_reward(store: Store, settings: ReadsReward) -> None:
-    """Check that the reward exists, or that there is a reward model to choose."""
-    if settings.reward:
-        reward_record(store, settings.reward)
-    elif not store.reward_models.all():
-        raise bad_input("need.reward_model", field="reward")
+    """Check that the reward exists, or that there is a driver to choose."""
+    choose_reward(store, settings.reward)
 
 
 def check_uncertainty(store: Store, settings: PPOSettings) -> None:
     """Check that the reward is an ensemble if the settings penalise its uncertainty."""
     if settings.uncertainty:
-        judge = _judge(store, settings)
+        judge = choose_reward(store, settings.reward)
         if judge is None or judge.config.get("members") == 1:
             raise missing_members(settings.uncertainty)
 
@@ -156,17 +153,12 @@ def check_guard(store: Store, settings: PPOSettings) -> None:
     if not settings.guard:
         return
     guard = reward_record(store, settings.guard)
-    judge = _judge(store, settings)
+    judge = choose_reward(store, settings.reward)
     if guard is None or judge is None:  # the training data of an external reward are unknown
         return
     shared = trained_comparison_ids(store, guard) & trained_comparison_ids(store, judge)
     if shared or guard.id == judge.id:
         raise bad_input("need.other_guard", guard=guard.public, judge=judge.public, shared=len(shared), field="guard")
-
-
-def _judge(store: Store, settings: PPOSettings) -> RewardModel | None:
-    """Return the reward model of a PPO run, the newest if none is named; None for an external reward."""
-    return reward_record(store, settings.reward) if settings.reward else store.reward_models.all()[-1]
 
 
 def check_labels(store: Store, settings: Settings) -> None:

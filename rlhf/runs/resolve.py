@@ -20,6 +20,7 @@ from reward.placement_settings import read_placement
 from rlhf.clinic.examination import find_examination
 from rlhf.kinds import Kind
 from rlhf.models.contests import choose_contests
+from rlhf.models.drivers import choose_driver
 from rlhf.models.policy_loading import choose_policy
 from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_first_policy, choose_start
@@ -55,7 +56,7 @@ def _placed(store: Store, settings: Settings) -> Settings:
 
 
 class Default(NamedTuple):
-    """The value that an empty setting resolves to now, such as p4, and the reason: newest, first or parent."""
+    """The value that an empty setting resolves to now, such as p4, and the reason: newest, best, first or parent."""
 
     value: str
     why: str
@@ -76,9 +77,15 @@ def shown_defaults(store: Store, kind: Kind) -> dict[str, Default]:
                 continue
             for field, value in values.items():
                 text = ",".join(value) if isinstance(value, tuple) else value
-                why = "first" if name == "first" else "parent" if field == "against" else "newest"
+                why = _reason(store, name, field)
                 shown |= {field.removesuffix("_"): Default(text, why)} if text else {}
     return shown
+
+
+def _reason(store: Store, resolver: str, field: str) -> str:
+    if field == "reward" and (driver := choose_driver(store)):
+        return driver.why
+    return "first" if resolver == "first" else "parent" if field == "against" else "newest"
 
 
 def _answering_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)

@@ -18,7 +18,8 @@ from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.page import QUIET, Updates, field_value, setting_field
 from reward.placement_settings import PlacementSettings
-from reward.report.view import error_html, message_html, policy_names
+from reward.report.choices import model_choices, policy_names
+from reward.report.view import error_html, message_html
 from reward.training_settings import LoraSettings, TrainerSettings
 from rlhf.common.estimate import expected_seconds, format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import KINDS, Kind
@@ -154,12 +155,13 @@ class RunForm:
             updates[field] = model_field(names.get(key), default, value)
         return updates, {key: default.value for key, default in defaults.items()}
 
-    def _model_names(self) -> dict[str, list[str]]:
-        """Return the names that the lists offer, by key; the store is read once for the whole form."""
-        rewards = ["", *(model.public for model in reversed(self.store.reward_models.all()))]
+    def _model_names(self) -> dict[str, list[tuple[str, str]]]:
+        """Return the (label, value) that the lists offer, by key; the store is read once for the whole form."""
+        policies = [(name, name) for name in policy_names(self.store)]
+        rewards = [("", ""), *model_choices(reversed(self.store.reward_models.all()))]
         if self.kind.name == "ppo":
-            rewards += read_sources(self.store.home)
-        return {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, rewards)}
+            rewards += [(name, name) for name in read_sources(self.store.home)]
+        return {**dict.fromkeys(POLICIES, policies), **dict.fromkeys(REWARDS, rewards)}
 
     def outlook(self, given: Mapping[str, Any] | None = None) -> str:
         """Return what such a run still needs; else the time and memory that the last ones took on this machine.
@@ -212,14 +214,14 @@ def add_forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
     return tabs, forms
 
 
-def model_field(names: Sequence[str] | None, default: Default | None, value: str) -> Component:
+def model_field(names: Sequence[tuple[str, str]] | None, default: Default | None, value: str) -> Component:
     """Return a text field without `names`, else a list; its default is first and says why it is the default."""
     if names is None:
         return gr.Textbox(value=value)
     if default is None:
         return gr.Dropdown(choices=list(names), value=value)
     first = text(f"runs.default_{default.why}", name=default.value), default.value
-    others = [(name, name) for name in names if name not in ("", default.value)]
+    others = [(label, name) for label, name in names if name not in ("", default.value)]
     return gr.Dropdown(choices=[first, *others], value=value)
 
 

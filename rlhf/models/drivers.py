@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reward model that drives a training by default: the newest driver that is not clearly worse than another.
+
+A driver is clearly worse if its 95 % interval of accuracy on test prompts lies below that of another driver. The test
+comparisons of two models may differ, so a smaller difference does not decide. Importable without torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from data.records import RewardModel
+
+if TYPE_CHECKING:
+    from data.store import Store  # with pandas, which the help of the commands does without
+
+
+class Driver(NamedTuple):
+    """The chosen driver, and the reason: `newest`, or `best` if newer drivers are clearly worse."""
+
+    model: RewardModel
+    why: str
+
+
+def choose_driver(store: Store) -> Driver | None:
+    """Return the driver that an empty setting means now; None if the home has no driver."""
+    drivers = [model for model in store.reward_models.all() if model.role == "driver"]
+    measured = {model.id: model.report["ci"] for model in drivers if model.report.get("ci")}
+    highest_low = max((low for low, _ in measured.values()), default=0.0)
+    for model in reversed(drivers):
+        if model.id not in measured or measured[model.id][1] >= highest_low:
+            return Driver(model, "newest" if model is drivers[-1] else "best")
+    return None
