@@ -26,6 +26,7 @@ class RewardSettings(LoraSettings, TrainerSettings, PlacementSettings):
     seed: Seed = option(0, main=True)
     snapshot: str = ""
     role: RewardRole = "driver"
+    guard: Literal["auto", "yes", "no"] = "auto"
     part: str = ALL
     weights: Literal["equal", "reliability"] = "equal"
     members: int = option(1, unit="members", min=1, max=16)

@@ -86,15 +86,15 @@ _ALL = (
         "reward",
         "reward.settings:RewardSettings",
         "reward.training.run:run",
-        ("labels", "named adapter"),
-        ("base", "comparisons"),
+        ("labels", "named adapter", "guard part"),
+        ("base", "comparisons", "guard part"),
     ),
     Kind(
         "ppo",
         "rlhf.ppo.settings:PPOSettings",
         "rlhf.ppo.run:run",
         ("prompts", "start", "reward", "guard", "uncertainty"),
-        ("start", "reward", "prompts"),
+        ("start", "reward", "guard", "prompts"),
         shared=True,
     ),
     Kind(

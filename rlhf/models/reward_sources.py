@@ -38,7 +38,7 @@ SOURCE_HELP = (
     "a reward for PPO, stored in the home: module:function, FILE.py:function or https://...; "
     "NAME= removes it; may be repeated"
 )
-_NAME = re.compile(r"(?!r\d+$)[A-Za-z][\w-]*")
+_NAME = re.compile(r"(?!r\d+$|none$)[A-Za-z][\w-]*")
 _FUNCTION = re.compile(r".+:[^\W\d]\w*")
 
 Prompts = Sequence[str | list[dict[str, str]]]

@@ -14,13 +14,17 @@ from data.store import Store
 from data.views.frozen_rows import NOTE
 from labeling.texts.pages import bad_input, text
 from rlhf.kinds import find_kind, start_command
+from rlhf.ppo.settings import NO_GUARD
 from rlhf.runs import preflight, supervisor
 from rlhf.runs.resolve import resolve
 
 UNFINISHED = {"draft", "deleted"}
-FORMER: dict[str, dict[str, Any]] = {"ppo": {"estimator": "gae"}, "reward": {"method": "lora", "epochs": 1}}
-"""The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
 """Names of the folders that a PPO run leaves if it is killed while it writes or deletes a checkpoint."""
+FORMER: dict[str, dict[str, Any]] = {
+    "ppo": {"estimator": "gae"},
+    "reward": {"method": "lora", "epochs": 1, "guard": "no"},
+}
+"""The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
 
 
 def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
@@ -52,7 +56,8 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
 
 def former_settings(run: Run) -> dict[str, Any]:
     """Return a run's settings, with the values that an earlier version had where one has no setting yet."""
-    return (FORMER.get(run.kind, {}) if run.settings else {}) | run.settings
+    settings = (FORMER.get(run.kind, {}) if run.settings else {}) | run.settings
+    return settings | ({"guard": NO_GUARD} if run.kind == "ppo" and settings.get("guard") == "" else {})
 
 
 def _frozen_rows(store: Store, run: Run) -> dict[str, str]:

@@ -19,7 +19,8 @@ from labeling.texts.pages import bad_input
 from reward.base.locate import locate
 from reward.base.text.context_length import stated_context
 from reward.optional_packages import check_installed
-from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
+from reward.prompt_parts import ALL, DRIVER_PART, count_shared, parse_part
+from reward.settings import RewardSettings
 from rlhf.clinic import checks as clinic
 from rlhf.clinic.checks import Check
 from rlhf.kinds import Kind
@@ -150,15 +151,15 @@ def check_uncertainty(store: Store, settings: PPOSettings) -> None:
 
 def check_guard(store: Store, settings: PPOSettings) -> None:
     """Check that the guard exists and shares no training comparison with the reward."""
-    if not settings.guard:
+    if not settings.guard_name:
         return
-    guard = reward_record(store, settings.guard)
+    guard = reward_record(store, settings.guard_name)
     judge = choose_reward(store, settings.reward)
     if guard is None or judge is None:  # the training data of an external reward are unknown
         return
-    shared = trained_comparison_ids(store, guard) & trained_comparison_ids(store, judge)
+    shared = count_shared(store, guard, judge)
     if shared or guard.id == judge.id:
-        raise bad_input("need.other_guard", guard=guard.public, judge=judge.public, shared=len(shared), field="guard")
+        raise bad_input("need.other_guard", guard=guard.public, judge=judge.public, shared=shared, field="guard")
 
 
 def check_labels(store: Store, settings: Settings) -> None:
@@ -171,6 +172,12 @@ def check_labels(store: Store, settings: Settings) -> None:
         load_preferences(store, snapshot)
     else:
         next(stream_rows(store, source=getattr(settings, "labels", "") or PEOPLE))
+
+
+def check_guard_part(store: Store, settings: RewardSettings) -> None:
+    """Check that a training which also makes a guard leaves the guard its part of the prompts."""
+    if settings.guard == "yes" and settings.part not in (ALL, DRIVER_PART):
+        raise bad_input("refused.guard_part", field="guard", part=settings.part)
 
 
 def check_label_sources(store: Store, settings: Settings) -> None:
@@ -219,6 +226,7 @@ CHECKS: dict[str, Check] = {
     "guard": check_guard,
     "uncertainty": check_uncertainty,
     "labels": check_labels,
+    "guard part": check_guard_part,
     "label sources": check_label_sources,
     "project": check_project,
     "instructions": check_instructions,

@@ -27,6 +27,7 @@ from rlhf.models.reward_sources import read_sources
 from rlhf.pages.components import html
 from rlhf.pages.markup import esc
 from rlhf.pages.runs.preset_choice import PresetChoice
+from rlhf.ppo.settings import NO_GUARD
 from rlhf.presets import PRESETS, preset_keys
 from rlhf.runs.dry_run import describe_memory, memory_document
 from rlhf.runs.launch import launch
@@ -161,7 +162,8 @@ class RunForm:
         rewards = [("", ""), *model_choices(reversed(self.store.reward_models.all()))]
         if self.kind.name == "ppo":
             rewards += [(name, name) for name in read_sources(self.store.home)]
-        return {**dict.fromkeys(POLICIES, policies), **dict.fromkeys(REWARDS, rewards)}
+        guards = [*rewards, (NO_GUARD, NO_GUARD)]
+        return {**dict.fromkeys(POLICIES, policies), "reward": rewards, "guard": guards}
 
     def outlook(self, given: Mapping[str, Any] | None = None) -> str:
         """Return what such a run still needs; else the time and memory that the last ones took on this machine.
