@@ -47,10 +47,15 @@ def cmd_role(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def model_document(store: Store, model: RewardModel) -> dict[str, Any]:
-    """Return a reward model's id, name, role and main figures."""
+    """Return a reward model's id, name, role and main figures, and its accuracy on later comparisons."""
+    from reward.report.live import live_accuracy  # with numpy, which the help of commands does without
+
     figures = {key: model.report.get(key) for key in ("accuracy", "ci", "length_baseline", "reachable")}
     decided = (model.report.get("test_comparisons") or 0) - (model.report.get("ties") or 0)
-    return {"id": model.public, "name": model.name, "role": model.role, **figures, "comparisons": decided}
+    live = live_accuracy(store, model)
+    since = live and {"accuracy": live.accuracy, "ci": live.interval, "comparisons": live.comparisons}
+    about = {"id": model.public, "name": model.name, "role": model.role}
+    return {**about, **figures, "comparisons": decided, "since_training": since}
 
 
 def render_models(document: dict[str, Any]) -> str:
@@ -60,4 +65,9 @@ def render_models(document: dict[str, Any]) -> str:
 
 def _line(model: dict[str, Any]) -> str:
     share = format_share(model["accuracy"], model["ci"], model["comparisons"])
-    return f"{model['id']}  {model['role']}  {model['name']}: accuracy {share}"
+    line = f"{model['id']}  {model['role']}  {model['name']}: accuracy {share}"
+    if live := model["since_training"]:
+        line += f", since training {format_share(live['accuracy'], live['ci'], live['comparisons'])}"
+    if model["reachable"]:
+        line += f"; the best possible model reaches {' to '.join(f'{100 * end:.0f}' for end in model['reachable'])} %"
+    return line

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
+from zlib import crc32
 
 import gradio as gr
 from gradio.blocks import Block
@@ -15,12 +16,14 @@ from data.formats.export.formats import make_pseudonym
 from data.records import RewardModel, RewardRole, Run
 from data.settings import Described, describe
 from data.store import Store
+from data.views.live_comparisons import score_mark
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.texts.pages import setting_help, text
 from reward.report import view
 from reward.report.addresses import choose_address, chosen_by_address, link_ids, unknown
 from reward.report.choices import model_choices, policy_names, role_name
+from reward.report.live import live_accuracies
 from reward.roles import ROLES, change_role
 from reward.settings import RewardSettings
 
@@ -121,16 +124,17 @@ class RewardPage:
         }
 
     def refresh(self, chosen: str, seen: str, shown: str) -> Updates:
-        """Draw again what changed: the cards and lists after a model was added, the plots after another choice."""
+        """Draw again what changed: cards and lists after a new model or comparison, the plots after another choice."""
         models, policies = self.store.reward_models.all(), policy_names(self.store)
-        roles = "".join(model.role[0] for model in models)
-        mark, chosen = f"{roles or 0} {len(policies)}", chosen or (models[-1].public if models else "")
+        roles = "".join(model.role[0] for model in models) or "0"
+        live = crc32(repr(score_mark(self.store)).encode())
+        mark, chosen = f"{roles} {len(policies)} {live}", chosen or (models[-1].public if models else "")
         updates: Updates = {}
         if mark != seen:
             updates |= {self.seen: mark, self.fields["from"]: gr.Dropdown(choices=policies)}
-        if seen.split(" ")[0] != (roles or "0"):
-            updates[self.cards] = view.cards_html(models)
-        if chosen != shown or self.cards in updates:
+        if seen.split(" ")[::2] != [roles, f"{live}"]:
+            updates[self.cards] = view.cards_html(models, live_accuracies(self.store))
+        if chosen != shown or seen.split(" ")[0] != roles:
             updates[self.choice] = self.offer(models, chosen)
         if chosen != shown:
             updates |= {self.shown: chosen, **self.show(chosen)}
@@ -168,7 +172,11 @@ class RewardPage:
             return {self.role_status: view.message_html(problem)}
         models = self.store.reward_models.all()
         line = view.message_html(text("reward.role_changed", model=model.public, role=role_name(role)), model.public)
-        return {self.role_status: line, self.cards: view.cards_html(models), self.choice: self.offer(models, chosen)}
+        return {
+            self.role_status: line,
+            self.cards: view.cards_html(models, live_accuracies(self.store)),
+            self.choice: self.offer(models, chosen),
+        }
 
     def submit(self, given: Mapping[Block, Any]) -> str:
         """Queue a run with the form's settings and return the line to show."""

@@ -192,6 +192,8 @@ COMMANDS = {
 """Commands of kinds that are no trainings and have another name than theirs."""
 OWN_OPTIONS = ("simulate", "export", "merge")
 """Kinds whose command has options of its own and does not queue a run; pages queue it."""
+PARALLEL_KINDS = ("endpoint", "simulate")
+"""Kinds of run that need little of this machine: they run beside others, and delay none."""
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "online", "dpo", "rejection", "best-of-n")
 
 

@@ -27,7 +27,7 @@ from data.sqlite.schema import (
     ratings,
     resolved_settings,
     retractions,
-    reward_roles,
+    reward_models,
     webhook_deliveries,
 )
 from data.sqlite.schema.projects import STANDARD_GUIDELINE, STANDARD_PROJECT
@@ -233,13 +233,15 @@ def m190_online_pairs(db: Database) -> None:
 
 @migrations()
 def m200_reward_roles(db: Database) -> None:
-    """Add the role of reward models.
-
-    A model that drove a policy is a driver. Of the others, one is a guard if it guarded a policy or if its settings
-    name a part of the prompts. If no driver were left, the store does not say which model guards: all are drivers.
-    """
-    for statement in (reward_roles.COLUMN, reward_roles.GUARDS, reward_roles.DRIVERS):
+    """Add the role of reward models."""
+    for statement in reward_models.ROLES:
         db.execute(statement)
+
+
+@migrations()
+def m210_reward_scores(db: Database) -> None:
+    """Create the scores of reward models."""
+    db.execute(reward_models.SCORES)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

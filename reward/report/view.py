@@ -23,6 +23,7 @@ from reward.report import plots
 from reward.report.addresses import id_link, link_ids, link_value
 from reward.report.choices import role_name
 from reward.report.left_out import left_out_text
+from reward.report.live import LiveAccuracy
 from reward.report.option_names import FIELDS
 
 PAGES = {"train reward": "reward", "train": "runs", "sample": "runs", "runs": "runs"}
@@ -38,14 +39,14 @@ Report = Mapping[str, Any]
 """The JSON of a report; `reward.report.documents` types its parts."""
 
 
-def cards_html(models: list[RewardModel]) -> str:
-    """Return a card per reward model, newest first, or the next step if there is none."""
+def cards_html(models: list[RewardModel], live: Mapping[int, LiveAccuracy]) -> str:
+    """Return a card per reward model, newest first, or the next step if there is none; `live` by model."""
     if not models:
         return _empty("reward.none")
-    return "".join(card_html(model) for model in reversed(models))
+    return "".join(card_html(model, live.get(model.id)) for model in reversed(models))
 
 
-def card_html(model: RewardModel) -> str:
+def card_html(model: RewardModel, live: LiveAccuracy | None = None) -> str:
     """Return a reward model's accuracy with its baselines, as a card."""
     report, agreement = model.report, model.report.get("agreement") or {}
     tested, ties = report.get("test_comparisons"), report.get("ties") or 0
@@ -54,6 +55,7 @@ def card_html(model: RewardModel) -> str:
     facts = {
         text("reward.fact_accuracy"): format_share(report.get("accuracy"), report.get("ci"), decided),
         text("reward.fact_accuracy_ties"): with_ties,
+        text("reward.fact_live"): live and live.shown,
         text("reward.fact_ceiling"): format_share(report.get("ceiling")),
         text("reward.fact_length_baseline"): format_share(report.get("length_baseline")),
         text("reward.fact_agreement"): format_share(agreement.get("rate"), agreement.get("ci"), agreement.get("pairs")),

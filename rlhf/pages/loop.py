@@ -14,7 +14,8 @@ from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.page import QUIET, Look, Updates
 from reward.report.addresses import address_of, link_ids
-from reward.report.view import message_html
+from reward.report.live import live_accuracy
+from reward.report.view import message_html, percent_range
 from rlhf.pages.components import esc, heading, html
 from rlhf.pages.first_round.facts import end_round, read_round
 from rlhf.pages.first_round.offer import SIMULATE, Offer, make_offer, offer_button
@@ -110,12 +111,24 @@ class LoopPage:
         return {
             self.suggestion: draw_round(round_steps(facts)) if facts else self.suggest(step),
             self.start: gr.Button(step.title, visible=step.kind is not None and facts is None),
-            self.drawing: draw_loop(counts, step),
+            self.drawing: draw_loop(counts, step) + draw_live(self.store, counts.newest_driver),
         }
 
     def suggest(self, step: Step) -> str:
         """Return the suggestion; where it leads to labeling, with the offer of simulated labelers."""
         return draw_step(step, make_offer(self.store) if step.link == LABEL_PAGE else None)
+
+
+def draw_live(store: Store, reward: str | None) -> str:
+    """Return the accuracy of a reward model since its training, beside the best possible one; empty if unknown."""
+    model = store.reward_models.get(reward) if reward else None
+    live = live_accuracy(store, model) if model else None
+    if model is None or live is None:
+        return ""
+    line = text("loop.live_accuracy", reward=reward, accuracy=live.shown)
+    if reachable := percent_range(model.report.get("reachable")):
+        line += f" {text('loop.reachable', range=reachable)}"
+    return f"<p class=soft id=live-accuracy>{link_ids(line)}</p>"
 
 
 def start_run(store: Store, step: Step, by: str) -> str:
