@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+from data.errors import BadInput
 from data.records import Policy, Snapshot
 from data.run_context import RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
@@ -19,6 +20,7 @@ from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
 from reward.base.placement import Placement
 from reward.base.text.template_options import TemplateOptions
+from reward.heads.fit import Comparisons
 from reward.member import member_folder
 from reward.model import RewardModel
 from reward.report.build import highest_reachable
@@ -63,11 +65,15 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         model = _train(context, settings, base, start, train_rows)
         trained = {"passes": training_passes(settings, len(train_rows))}
     report = report_of(context, model, encoder, training, held_out, test_rows)
-    if data is not None and report["accuracy"] is not None:
-        prompts = [comparison.row.prompt_id for comparison in train_rows]
-        report["learning_curve"] = heads_curve(base, data, prompts, test_rows, highest_reachable(report))
-    elif settings.curve and report["accuracy"] is not None:
-        report["learning_curve"] = subsets.curve(model, test_rows, highest_reachable(report))
+    if report["accuracy"] is not None:
+        ceiling = highest_reachable(report)
+        if data is None and settings.curve:
+            report["learning_curve"] = subsets.curve(model, test_rows, ceiling)
+        elif data is not None or (data := _read_stand_in(context, base, train_rows)) is not None:
+            prompts = [comparison.row.prompt_id for comparison in train_rows]
+            report["learning_curve"] = heads_curve(base, data, prompts, test_rows, ceiling)
+            if choice.method == LORA:
+                report["learning_curve"]["stand_in"] = HEADS
     report |= {
         "method": asdict(choice) | trained,
         "trained_on": len(train_rows),
@@ -82,6 +88,14 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         published = [_publish(context, model, base, start.source, snapshot) for model in models]
     shutil.rmtree(context.checkpoints())
     return RunResult(published, report)
+
+
+def _read_stand_in(context: RunContext, base: Base, rows: TrainingRows[EncodedComparison]) -> Comparisons | None:
+    """Read the answers for the learning curve of heads; None if their features do not fit the memory."""
+    try:
+        return read_rows(context, base, rows)
+    except BadInput:
+        return None
 
 
 def _publish(context: RunContext, model: Trained, base: Base, source: str, snapshot: Snapshot) -> str:
