@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from data.errors import BadInput
 from data.records import RewardModel as RewardRecord
 from data.store import Store
 from data.views.live_comparisons import scoring_models, unscored_comparisons
@@ -37,13 +38,21 @@ class LiveScores:
         self.store = store
         self._bases = Bases(PlacementSettings.model_validate(read_placement(store.home)))
         self._models: dict[int, RewardModel] = {}
+        self.unusable: set[int] = set()
 
     def step(self) -> bool:
         """Score a batch for the first of the newest models that needs one; return whether there was one.
 
-        Raises BadInput if a model or its base is not there.
+        A model that cannot be loaded is left out, and the log says why.
         """
-        return any(self._score(record) for record in scoring_models(self.store))
+        for record in scoring_models(self.store):
+            try:
+                if record.id not in self.unusable and self._score(record):
+                    return True
+            except BadInput as problem:
+                print(f"{record.public}: {problem}", flush=True)
+                self.unusable.add(record.id)
+        return False
 
     def _score(self, record: RewardRecord) -> bool:
         """Score a batch. An answer that the model cannot read gets no score, so it is not tried again."""
@@ -62,18 +71,22 @@ class LiveScores:
         return True
 
 
-def score_until_idle(store: Store, linger: float = LINGER_SECONDS, poll: float = POLL_SECONDS) -> None:
-    """Score until a run needs the machine, or until no comparison came for `linger` seconds."""
+def score_until_idle(store: Store, linger: float = LINGER_SECONDS, poll: float = POLL_SECONDS) -> bool:
+    """Score until a run needs the machine, or until no comparison came for `linger` seconds.
+
+    Returns whether every model could be loaded.
+    """
     scores, last = LiveScores(store), time.monotonic()
     while not is_busy(store):
         if scores.step():
             last = time.monotonic()
         elif time.monotonic() - last > linger or not is_locked(store.home / SERVER):
-            return
+            break
         else:
             time.sleep(poll)
+    return not scores.unusable
 
 
 if __name__ == "__main__":
     silence_libraries()
-    score_until_idle(Store(Path(sys.argv[1])))
+    raise SystemExit(0 if score_until_idle(Store(Path(sys.argv[1]))) else 1)

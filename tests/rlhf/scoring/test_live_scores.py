@@ -84,6 +84,15 @@ def test_an_answer_that_the_model_cannot_read_is_tried_once(trained, monkeypatch
     assert live_comparisons(trained, trained.reward_models.get(1)) == []
 
 
+def test_a_model_whose_base_is_gone_does_not_keep_the_others_from_scoring(trained, capsys):
+    trained.reward_models.add(name="lost", base="/nowhere", adapter="rewards/r2")
+    (pair,) = add_test_pairs(trained, LABELS + 2, ANSWERS)[-1:]
+    judge(trained, pair, ANSWERS[0])
+    assert not score_until_idle(trained)
+    assert capsys.readouterr().out.startswith("r2: ")
+    assert live_accuracy(trained, trained.reward_models.get(1)).comparisons == LABELS + 1
+
+
 def test_nothing_is_scored_while_a_run_needs_the_machine(unread):
     unread.runs.enqueue("ppo", {}, "rae")
     score_until_idle(unread)
