@@ -93,7 +93,7 @@ class RewardPage:
         self.cards = _html(elem_id="reward-cards")
         self.choice = gr.Dropdown(label=text("reward.choice"), elem_id="reward-choice", visible=False)
         roles = [(role_name(role), role) for role in ROLES]
-        self.role = gr.Radio(roles, label=text("reward.role"), elem_id="reward-role", visible=False)
+        self.role = gr.Radio(roles, label=text("reward.role"), elem_id="reward-model-role", visible=False)
         self.role_status = _html(elem_id="reward-role-status")
         self.closer = _html(elem_id="reward-closer")
         self.groups = data_table(view.columns(), "reward-groups", text("reward.groups"), visible=False)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import gradio as gr
 from gradio.blocks import Block
@@ -139,8 +139,14 @@ class RunForm:
         return message_html(text("runs.queued", run=run.public), run.public), run.public
 
     def models(self) -> dict[str, Component]:
-        """Return the fields that name models, by key: `refreshed` reads and writes them."""
-        return {key: field for key, field in self.fields.items() if key in POLICIES + REWARDS + DERIVED}
+        """Return the fields that name models, by key: `refreshed` reads and writes them.
+
+        A field with choices of its own, such as a reward training's `guard`, names no model.
+        """
+        settings = describe(self.kind.settings_class())
+        chosen = {setting.key for setting in settings if get_origin(setting.type) is Literal}
+        named = {*POLICIES, *REWARDS, *DERIVED} - chosen
+        return {key: field for key, field in self.fields.items() if key in named}
 
     def refreshed(self, given: Mapping[Block, Any], shown: Mapping[str, str]) -> tuple[Updates, dict[str, str]]:
         """Return the form as the store is now, and its defaults by key.
