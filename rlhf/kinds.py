@@ -86,15 +86,15 @@ _ALL = (
         "reward",
         "reward.settings:RewardSettings",
         "reward.training.run:run",
-        ("labels", "named adapter"),
-        ("base", "comparisons"),
+        ("labels", "named adapter", "guard part"),
+        ("base", "comparisons", "guard part"),
     ),
     Kind(
         "ppo",
         "rlhf.ppo.settings:PPOSettings",
         "rlhf.ppo.run:run",
         ("prompts", "start", "reward", "guard", "people", "uncertainty"),
-        ("start", "reward", "prompts"),
+        ("start", "reward", "guard", "prompts"),
         shared=True,
     ),
     Kind(
@@ -192,6 +192,8 @@ COMMANDS = {
 """Commands of kinds that are no trainings and have another name than theirs."""
 OWN_OPTIONS = ("simulate", "export", "merge")
 """Kinds whose command has options of its own and does not queue a run; pages queue it."""
+PARALLEL_KINDS = ("endpoint", "simulate")
+"""Kinds of run that need little of this machine: they run beside others, and delay none."""
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "online", "dpo", "rejection", "best-of-n")
 
 

@@ -17,7 +17,7 @@ from data.formats import AUTO
 from data.formats.files.opening import Meter
 from data.formats.mapping import format_mapping
 from data.formats.values import LONGEST
-from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.schema.projects import STANDARD_PROJECT
 from data.store import Store
 from data.tables.imports import Pace, folder_of
 from data.transfer.checked_rows import CheckedRow, ImportFile, Reading, check_rows

@@ -25,6 +25,7 @@ from data.views.preference_sql import STATEMENTS
 
 PEOPLE = ("person", "import")
 ADJECTIVES = {"person": "human", "import": "imported", "simulated": "simulated", "ai": "AI"}
+NO_WEIGHTS: Mapping[int, float] = {}
 GOLD = "gold"
 """Named beside sources, it admits comparisons of gold items."""
 Source = Sequence[str] | Literal["all"] | str
@@ -127,7 +128,7 @@ def stream_rows(
     if first is None:
         raise _nothing(store, wanted)
     for row in chain((first,), statements):
-        yield _row(row, weights or {})
+        yield read_row(row, weights or {})
 
 
 def freeze_row(row: PreferenceRow) -> dict[str, Any]:
@@ -199,7 +200,8 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
     return BadInput.of("error.no_comparisons", admit=ADMIT_SIMULATED, field="labels")
 
 
-def _row(row: Mapping[str, Any], weights: Mapping[int, float]) -> PreferenceRow:
+def read_row(row: Mapping[str, Any], weights: Mapping[int, float] = NO_WEIGHTS) -> PreferenceRow:
+    """Return a row of the statements in `data.views.preference_sql`; `weights` maps labelers' ids to weights."""
     values = dict(row)
     winner = values.pop("winner_id")
     for name in ("messages", "a_token_ids", "b_token_ids"):

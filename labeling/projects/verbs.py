@@ -13,7 +13,7 @@ from data.cli import open_store
 from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Account
-from data.sqlite.migrations import STANDARD_GUIDELINE
+from data.sqlite.schema.projects import STANDARD_GUIDELINE
 from data.store import Store
 from data.tables.forms import parse_form
 from data.tables.project_settings import GUIDELINE_LENGTH

@@ -14,7 +14,8 @@ from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.page import QUIET, Look, Updates
 from reward.report.addresses import address_of, link_ids
-from reward.report.view import message_html
+from reward.report.live import live_accuracy
+from reward.report.view import message_html, percent_range
 from rlhf.pages.components import esc, heading, html
 from rlhf.pages.first_round.facts import end_round, read_round
 from rlhf.pages.first_round.offer import SIMULATE, Offer, make_offer, offer_button
@@ -112,7 +113,7 @@ class LoopPage:
         return {
             self.suggestion: suggestion + draw_judging(self.store, counts.newest),
             self.start: gr.Button(step.title, visible=step.kind is not None and facts is None),
-            self.drawing: draw_loop(counts, step),
+            self.drawing: draw_loop(counts, step) + draw_live(self.store, counts.newest_driver),
         }
 
     def suggest(self, step: Step) -> str:
@@ -124,6 +125,18 @@ def draw_judging(store: Store, newest: NewestPolicy | None) -> str:
     """Return a line on people's verdicts on the newest policy; empty if none of its pairs were queued."""
     line = describe_judging(store, newest.policy, newest.parent) if newest else ""
     return f"<p class=soft>{link_ids(line)}</p>" if line else ""
+
+
+def draw_live(store: Store, reward: str | None) -> str:
+    """Return the accuracy of a reward model since its training, beside the best possible one; empty if unknown."""
+    model = store.reward_models.get(reward) if reward else None
+    live = live_accuracy(store, model) if model else None
+    if model is None or live is None:
+        return ""
+    line = text("loop.live_accuracy", reward=reward, accuracy=live.shown)
+    if reachable := percent_range(model.report.get("reachable")):
+        line += f" {text('loop.reachable', range=reachable)}"
+    return f"<p class=soft id=live-accuracy>{link_ids(line)}</p>"
 
 
 def start_run(store: Store, step: Step, by: str) -> str:
@@ -152,7 +165,7 @@ def stations(counts: LoopCounts) -> list[Station]:
     labels += text("loop.imported", n=counts.imported) if counts.imported else ""
     labels += text("loop.by_ai", n=counts.by_ai) if counts.by_ai else ""
     compared = counts.by_people + counts.simulated + counts.imported + counts.by_ai
-    reward, policy = counts.newest_reward, counts.newest.policy if counts.newest else None
+    reward, policy = counts.newest_driver, counts.newest.policy if counts.newest else None
     return [
         Station("prompts", counts.prompts, text("loop.prompts_detail"), "#runs"),
         Station("completions", counts.completions, text("loop.completions_detail"), "#policies"),

@@ -97,7 +97,7 @@ def _make_trainer(
     base = Base.load(parent.base, placement=placement_on(device, settings), **options)
     check_template_set(base, settings)
     reward = load_reward(store, reward_model.public if reward_model else settings.reward, base, parent)
-    guard = load_reward(store, settings.guard, base, parent) if settings.guard else None
+    guard = load_reward(store, settings.guard_name, base, parent) if settings.guard_name else None
     readers = [base, *(model.base for model in (reward, guard) if isinstance(model, RewardModel))]
     rows = fitting_rows(readers, training_rows(store, settings.prompts, settings.last_prompt), skipped)
     if not rows:

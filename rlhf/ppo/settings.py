@@ -13,6 +13,9 @@ from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
 from rlhf.settings import JudgedSettings, LastPrompt, RewardName, TemplateSettings
 
+NO_GUARD = "none"
+"""The value of `guard` that asks for a run without one."""
+
 
 class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSettings):
     """Train a policy towards a higher reward while it stays near the policy it starts from."""
@@ -77,6 +80,11 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSetti
     rank: Rank = 16
     bf16: bool = False
     seed: Seed = 0
+
+    @property
+    def guard_name(self) -> str:
+        """The guard's name; empty without one."""
+        return "" if self.guard == NO_GUARD else self.guard
 
     @model_validator(mode="after")
     def _check_sizes(self) -> PPOSettings:

@@ -17,14 +17,18 @@ from data.views.frozen_rows import NOTE
 from labeling.texts.pages import bad_input, stored_line, text
 from reward.placement_settings import PlacementSettings
 from rlhf.kinds import Kind, find_kind, start_command
+from rlhf.ppo.settings import NO_GUARD
 from rlhf.runs import preflight, supervisor
 from rlhf.runs.resolve import resolve
 from rlhf.settings import JudgedSettings, TemplateSettings
 
 UNFINISHED = {"draft", "deleted"}
-FORMER: dict[str, dict[str, Any]] = {"ppo": {"estimator": "gae"}, "reward": {"method": "lora", "epochs": 1}}
-"""The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
 """Names of the folders that a PPO run leaves if it is killed while it writes or deletes a checkpoint."""
+FORMER: dict[str, dict[str, Any]] = {
+    "ppo": {"estimator": "gae"},
+    "reward": {"method": "lora", "epochs": 1, "guard": "no"},
+}
+"""The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
 SHARED = (*PlacementSettings.model_fields, *TemplateSettings.model_fields, "max_new_tokens", "project")
 """Settings of a training that also hold for the answers to judge."""
 
@@ -93,7 +97,8 @@ def resume(store: Store, run_id: int, *, by: str) -> Run:
 
 def former_settings(run: Run) -> dict[str, Any]:
     """Return a run's settings, with the values that an earlier version had where one has no setting yet."""
-    return (FORMER.get(run.kind, {}) if run.settings else {}) | run.settings
+    settings = (FORMER.get(run.kind, {}) if run.settings else {}) | run.settings
+    return settings | ({"guard": NO_GUARD} if run.kind == "ppo" and settings.get("guard") == "" else {})
 
 
 def _frozen_rows(store: Store, run: Run) -> dict[str, str]:

@@ -14,7 +14,6 @@ import os
 import threading
 import time
 import traceback
-import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory, peak_mb
 from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halved
 from reward.base.usage import Meter, MeterError
+from rlhf.common.library_warnings import silence_libraries
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint, queue_judging
@@ -43,12 +43,6 @@ from rlhf.runs.processes import (
 
 HEARTBEAT_SECONDS = 5.0
 """Seconds between two heartbeats in the store."""
-LIBRARY_WARNINGS = (
-    (FutureWarning, r"transformers\b"),
-    (UserWarning, r"peft\b"),
-    (UserWarning, r"torch\.utils\.data\b"),
-)
-"""Warnings of libraries about each other, by category and module. A reader of the log cannot act on them."""
 ACCELERATE_CONFIG = "accelerate.yaml"
 """File in the home with the number of processes, in accelerate's format; see docs/how-to/several-gpus.md."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
@@ -156,13 +150,6 @@ def main(argv: list[str] | None = None) -> int:
     if args.half_passes:
         halve_passes()
     return EXIT[(assist if int(os.environ.get("RANK", 0)) else work)(store, run, kind)]
-
-
-def silence_libraries() -> None:
-    """Keep the libraries' warnings and progress bars out of the log. Call it before they are imported."""
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    for category, module in LIBRARY_WARNINGS:
-        warnings.filterwarnings("ignore", category=category, module=module)
 
 
 def _exit_with(launcher: int) -> None:

@@ -69,7 +69,7 @@ def test_a_setting_with_choices_is_a_list_of_them(store):
 
 
 def test_without_reward_models_the_page_says_which_step_fills_it():
-    assert "/label/" in view.cards_html([])
+    assert "/label/" in view.cards_html([], {})
 
 
 def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):

@@ -19,7 +19,8 @@ from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, unknown
-from reward.report.view import message_html, model_choices
+from reward.report.choices import model_choices
+from reward.report.view import message_html
 from rlhf.models.start_policy import BEST_OF_N
 from rlhf.pages.components import heading, hidden, html, unchanged
 from rlhf.pages.export import exported_files, list_files

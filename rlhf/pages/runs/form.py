@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import gradio as gr
 from gradio.blocks import Block
@@ -16,13 +16,15 @@ from data.settings import Described, as_dict, describe, parse_settings
 from data.store import Store
 from labeling.texts.pages import text
 from reward.page import Updates, field_value, setting_field
-from reward.report.view import error_html, message_html, policy_names
+from reward.report.choices import model_choices, policy_names
+from reward.report.view import error_html, message_html
 from rlhf.common.estimate import expected_seconds, format_duration, peak_memory_mb, typical_seconds
 from rlhf.kinds import Kind
 from rlhf.models.reward_sources import read_sources
 from rlhf.pages.components import html
 from rlhf.pages.markup import esc
 from rlhf.pages.runs.preset_choice import CHANGED, PresetChoice
+from rlhf.ppo.settings import NO_GUARD
 from rlhf.presets import PRESETS, preset_keys
 from rlhf.runs.dry_run import describe_memory, memory_document
 from rlhf.runs.launch import launch
@@ -108,8 +110,14 @@ class RunForm:
         return message_html(text("runs.queued", run=run.public), run.public), run.public
 
     def models(self) -> dict[str, Component]:
-        """Return the fields that name models, by key: `refreshed` reads and writes them."""
-        return {key: field for key, field in self.fields.items() if key in POLICIES + REWARDS + DERIVED}
+        """Return the fields that name models, by key: `refreshed` reads and writes them.
+
+        A field with choices of its own, such as a reward training's `guard`, names no model.
+        """
+        settings = describe(self.kind.settings_class())
+        chosen = {setting.key for setting in settings if get_origin(setting.type) is Literal}
+        named = {*POLICIES, *REWARDS, *DERIVED} - chosen
+        return {key: field for key, field in self.fields.items() if key in named}
 
     def refreshed(self, given: Mapping[Block, Any], shown: Mapping[str, str]) -> tuple[Updates, dict[str, str]]:
         """Return the form as the store is now, and its defaults by key.
@@ -125,12 +133,14 @@ class RunForm:
             updates[field] = model_field(names.get(key), default, value)
         return updates, {key: default.value for key, default in defaults.items()}
 
-    def _model_names(self) -> dict[str, list[str]]:
-        """Return the names that the lists offer, by key; the store is read once for the whole form."""
-        rewards = ["", *(model.public for model in reversed(self.store.reward_models.all()))]
+    def _model_names(self) -> dict[str, list[tuple[str, str]]]:
+        """Return the (label, value) that the lists offer, by key; the store is read once for the whole form."""
+        policies = [(name, name) for name in policy_names(self.store)]
+        rewards = [("", ""), *model_choices(reversed(self.store.reward_models.all()))]
         if self.kind.name == "ppo":
-            rewards += read_sources(self.store.home)
-        return {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, rewards)}
+            rewards += [(name, name) for name in read_sources(self.store.home)]
+        guards = [*rewards, (NO_GUARD, NO_GUARD)]
+        return {**dict.fromkeys(POLICIES, policies), "reward": rewards, "guard": guards}
 
     def outlook(self, given: Mapping[str, Any] | None = None) -> str:
         """Return what such a run still needs; else the time and memory that the last ones took on this machine.
@@ -186,14 +196,14 @@ class RunForm:
         return [key for key in self.fields if key in settings and key not in models and settings[key] != defaults[key]]
 
 
-def model_field(names: Sequence[str] | None, default: Default | None, value: str) -> Component:
+def model_field(names: Sequence[tuple[str, str]] | None, default: Default | None, value: str) -> Component:
     """Return a text field without `names`, else a list; its default is first and says why it is the default."""
     if names is None:
         return gr.Textbox(value=value)
     if default is None:
         return gr.Dropdown(choices=list(names), value=value)
     first = text(f"runs.default_{default.why}", name=default.value), default.value
-    others = [(name, name) for name in names if name not in ("", default.value)]
+    others = [(label, name) for label, name in names if name not in ("", default.value)]
     return gr.Dropdown(choices=[first, *others], value=value)
 
 

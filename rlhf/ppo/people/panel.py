@@ -21,6 +21,8 @@ from data.store import Store
 from data.tables.online_pairs import OnlinePair
 from data.tables.projects import STANDARD
 from data.views.judging import outcomes_by_version
+from labeling.texts.pages import bad_input
+from rlhf.ppo.settings import PPOSettings
 
 PRIORITY = 10
 """The pairs come before others: the run does not wait for their answers."""
@@ -153,3 +155,9 @@ class Panel:
             texts = {"text": answer.text, "token_ids": answer.ids, "ended": answer.ended}
             rows.append({"prompt_id": candidate.prompt_id, "number": 0, "seed": self.seed} | texts | columns)
         return self.store.completions.add_many(rows, self.run_id)
+
+
+def check_people(store: Store, settings: PPOSettings) -> None:
+    """Check that there are validation prompts if people are asked: the pairs are answers to them."""
+    if settings.people and not store.prompts.count("validation"):
+        raise bad_input("need.validation_prompts", field="people", people=settings.people)

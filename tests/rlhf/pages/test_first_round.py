@@ -20,7 +20,7 @@ from rlhf.pages.next_step import LoopCounts, NewestPolicy
 COUNTS = LoopCounts(prompts=1000, test_prompts=150, completions=228, policies=2, waiting=113)
 FACTS = RoundFacts(COUNTS, Offer(113), covered=True, on_starter=True, pace=None, runs=(), policy=None, outcome=None)
 LABELED = replace(COUNTS, waiting=0, simulated=113, admitted=113)
-REWARDED = replace(FACTS, counts=replace(LABELED, reward_models=1, newest_reward="r1"), offer=None)
+REWARDED = replace(FACTS, counts=replace(LABELED, reward_models=1, newest_driver="r1", driver="r1"), offer=None)
 TRAINED = replace(REWARDED, policy=NewestPolicy("p3", "p2", 0), counts=replace(REWARDED.counts, driven=True))
 COMPARED = replace(TRAINED, outcome=Outcome(0.669, (0.632, 0.704), 300, "rubric"))
 

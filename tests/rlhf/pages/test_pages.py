@@ -181,7 +181,9 @@ def test_the_ring_shows_its_counts_and_marks_where_the_next_step_starts():
 
 def test_the_loop_leads_to_the_newest_models_and_to_the_run_at_work():
     newest = NewestPolicy("p7", "p1", 0)
-    counts = LoopCounts(prompts=1, policies=2, newest=newest, reward_models=2, newest_reward="r2", active="run5")
+    counts = LoopCounts(
+        prompts=1, policies=2, newest=newest, reward_models=2, newest_driver="r2", driver="r2", active="run5"
+    )
     step = next_step(counts)
     assert step.link == "#runs/run5"
     assert "<a class=id href='#runs/run5'>run5</a>" in draw_step(step)

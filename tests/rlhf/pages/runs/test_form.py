@@ -46,6 +46,15 @@ def test_a_default_follows_a_newer_policy_and_a_choice_stays(page, store):
     assert after[dpo].value == "p1"  # it held a choice
 
 
+def test_a_setting_with_choices_of_its_own_keeps_them_beside_the_lists_of_models(page):
+    """PPO's `guard` names a model, a reward training's says whether it makes one."""
+    guards = {kind: page.forms[kind].fields["guard"] for kind in ("ppo", "reward")}
+    after = opened(page)
+    assert ("none", "none") in after[guards["ppo"]].choices
+    assert guards["reward"] not in page.panel.model_fields()
+    assert [value for _, value in guards["reward"].choices] == ["auto", "yes", "no"]
+
+
 def test_another_run_like_this_has_the_models_that_the_run_used(page, store):
     run = store.runs.enqueue("ppo", {"from": "p1", "reward": "r1"}, "rae")
     updates = page.copy_settings(run.public)
