@@ -43,7 +43,7 @@ SEEN_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """Options of a labeling process. `listener` is the descriptor of the clients' socket, `socket` the server's path."""
+    """Options of a labeling process: the descriptor of the clients' socket, and the path of the server's."""
 
     listener: int
     socket: str
