@@ -17,9 +17,9 @@ from reward.base.machine import library_versions
 from reward.labels import freeze_comparisons
 from reward.model import RewardModel
 from reward.report.build import build_report
+from reward.training.heads import REFERENCE_SAMPLES
 from reward.training.method import Choice
 from reward.training.rows import RowEncoder
-from reward.training.run import REFERENCE_SAMPLES
 from reward.training.run_report import agreement_of
 from reward.training.score_test import score_comparisons, score_labeled
 from rlhf.online.learner import Learner
