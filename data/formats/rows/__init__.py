@@ -23,7 +23,8 @@ and a reader for each kind of row that the format holds
     read_completion(row)   -> CompletionShape      without it: `prompt` or `instruction`, `response`, `model`
 
 A reader may return a list of shapes where one row holds several: ratings of four answers, a tree of replies.
-It raises `BadRow(reason, field)` for a row that it cannot read as what it says.
+It raises `BadRow.of("row.KEY", field, **values)` for a row that it cannot read as what it says. The texts are in
+`data/texts`.
 
 `row` is a `TrackedRow`. What a reader takes by `row[key]`, `row.get(key)` or a function of `fields` and `conversation`
 is counted as read; everything else is listed to the user as "not read". A column that changes what a row means

@@ -43,6 +43,6 @@ def _read_answers(row: Row) -> tuple[PromptShape, str, str]:
     end = max(shared.rfind(space) for space in (" ", "\n", "\t")) + 1
     prompt = shared[:end].rstrip()
     if not prompt:
-        raise BadRow("'chosen' and 'rejected' share no prompt: give it under 'prompt'", "prompt")
+        raise BadRow.of("row.no_shared_prompt", "prompt")
     row.note(DERIVED)
     return add_context(row, PromptShape(prompt)), chosen[end:], rejected[end:]

@@ -20,6 +20,8 @@ SAME_IN_KOREAN = {
     "app",
     "aspect_left",
     "aspect_right",
+    "error.bad_row_remedy",
+    "sentences",
     "train.arena.axis_kl",
     "train.clinic.auc_of",
     "train.export.choice_alpaca",

@@ -43,7 +43,7 @@ def read_instruction(row: Row) -> InstructionShape:
     check_learned(row)
     transcript = parse_transcript(read_text(row, "text"))
     if transcript is None or transcript.messages[-1]["role"] != "assistant":
-        raise BadRow("no marks in 'text' say where an answer begins: give prompt and answer in two columns", "text")
+        raise BadRow.of("row.no_answer_mark", "text")
     row.note(CHAT)
     *turns, last = transcript.messages
     prompt = add_context(row, make_prompt(turns, "text"))

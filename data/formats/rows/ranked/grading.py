@@ -85,7 +85,7 @@ def compare_each(
         votes = (_vote(first, second, span, labeler),) if judged else ()
         shapes.append(PairShape(prompt, ((first.text, first.model), (second.text, second.model)), votes, source))
     if not shapes:
-        raise BadRow("the row has no two different answers to compare")
+        raise BadRow.of("row.nothing_to_compare")
     return shapes
 
 
@@ -97,9 +97,7 @@ def winner_of(first: float, second: float) -> int | None:
 def _rated(row: Row, answers: Sequence[Rated]) -> list[Rated]:
     rated = [answer for answer in answers if answer.rating is not None]
     if len(rated) < 2:
-        raise BadRow(
-            f"{len(rated)} of {len(answers)} answers are rated: import such rows as pairs to label (--as pairs)"
-        )
+        raise BadRow.of("row.unrated", rated=len(rated), answers=len(answers))
     if len(rated) < len(answers):
         row.note("answers without a rating were left out")
     return sorted(rated, key=lambda answer: -(answer.rating or 0)) if len(rated) > MOST else rated

@@ -68,8 +68,7 @@ def read_preference(row: Row) -> list[PairShape]:
         else:
             row.note("two answers of the same text are no comparison")
     if not shapes:
-        ranked = "" if not row.judged else " with a rank"
-        raise BadRow(f"no prompt of the tree has two different answers{ranked}")
+        raise BadRow.of("row.tree_same_ranked" if row.judged else "row.tree_same")
     return shapes
 
 
@@ -78,7 +77,7 @@ def read_completion(row: Row) -> list[CompletionShape]:
     answers = [(turn, read_answer(row, message)) for turn in _turns(row) for message in turn.answers]
     shapes = [CompletionShape(turn.prompt(), answer.text, answer.model) for turn, answer in answers]
     if not shapes:
-        raise BadRow("the tree holds no answer")
+        raise BadRow.of("row.tree_unanswered")
     return shapes
 
 
@@ -93,10 +92,10 @@ def _turns(row: Row) -> list[Turn]:
     root, replies = _root(row)
     state = root.get("tree_state") if "rows" in row else row.get("tree_state")
     if state in LOW_STATES:
-        raise BadRow(f"'tree_state' is {state!r}: the tree is of low quality", "tree_state")
+        raise BadRow.of("row.tree_low", "tree_state", state=state)
     turns = list(walk(row, root, replies))
     if not turns:
-        raise BadRow("the tree holds no message that counts: all are deleted or failed the review", "prompt")
+        raise BadRow.of("row.tree_empty", "prompt")
     return turns
 
 
@@ -107,6 +106,5 @@ def _root(row: Row) -> tuple[Row, Replies]:
     if "prompt" in row:
         return read_object(row, "prompt", KEYS), nested_replies
     if "replies" not in row:
-        reason = "the row is one message of a tree: import it as preferences or pairs, or a file of whole trees"
-        raise BadRow(reason, "replies")
+        raise BadRow.of("row.tree_message", "replies")
     return row, nested_replies
