@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +58,8 @@ def without_folder(problem: BadInput) -> BadInput:
 def draw_outcome(done: Mapping[str, Any]) -> str:
     """Return the counts of an import as a line of text."""
     counts = {name: done[name] for name in ("added", "duplicate", "rejected")}
-    steps = [*(f"{note}." for note in done.get("file_notes", ())), f"{done['next'][:1].upper()}{done['next'][1:]}."]
+    notes = _translated(done.get("file_notes", ()))
+    steps = [*(f"{note}." for note in notes), f"{done['next'][:1].upper()}{done['next'][1:]}."]
     line = " ".join([text("data.imported", **counts), *steps])
     if "rejected_file" not in done:
         return line
@@ -76,7 +77,7 @@ def draw_preview(survey: Preview) -> str:
     wrong = f"<p class=soft>{esc(text('data.first_bad'))}</p><ul>{wrong}</ul>" if wrong else ""
     rows = "".join(_shown_row(row) for row in survey.shown)
     rows = f"<p class=soft>{esc(text('data.first_good'))}</p>{rows}" if rows else ""
-    files = _list(survey.file_notes, "data.notes")
+    files = _list(_translated(survey.file_notes), "data.notes")
     account = _list([*describe_columns(survey.columns), *_notes(survey)], "data.account")
     return f"<div class=card><p>{' · '.join([head, *_counts(survey)])}</p>{files}{account}{wrong}{rows}</div>"
 
@@ -86,6 +87,11 @@ def draw_sample(sample: Sample) -> str:
     wrong = [text("data.bad_row", line=row["line"], reason=_reason(row)) for row in sample.wrong]
     rows = "".join(_shown_row(row) for row in sample.shown)
     return f"<div class=card>{_list(wrong, 'data.first_bad')}{rows}</div>"
+
+
+def _translated(lines: Iterable[str]) -> list[str]:
+    """Return lines in the reader's language."""
+    return [translate_line(line, reader_language()) for line in lines]
 
 
 def _reason(problem: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from labeling.texts.translate import Refusal, error_text
 from reward.report.view import message_html
 from tests.support import ROOT
 
-DATA = ("error.", "row.", "json.", "omitted.")
+DATA = ("error.", "row.", "json.", "omitted.", "source.")
 """Beginnings of the keys of texts that the data layer uses."""
 
 
@@ -138,7 +138,13 @@ def test_every_text_of_an_error_is_used_and_every_key_has_a_text():
     used: set[str] = set()
     for path in (ROOT / "data").rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "of" and call.args:
+            if (
+                isinstance(call, ast.Call)
+                and getattr(call.func, "attr", "") == "of"
+                and call.args
+                or isinstance(call, ast.Call)
+                and getattr(call.func, "id", "") == "join_texts"
+            ):
                 used |= matching(call.args[0], keys)
             elif isinstance(call, ast.Call) and getattr(call.func, "id", "") == "NotStrict":
                 used |= {f"json.{call.args[0].value}"}  # type: ignore[attr-defined]

@@ -64,7 +64,7 @@ def read_parquet_rows(path: Path | Source) -> Iterator[tuple[int, dict, str]]:
 def read_batch(batch: pa.RecordBatch, source: Source) -> Iterator[tuple[dict, str]]:
     """Yield (row, problem) of each row of a batch. The index that pandas saved as a column is no part of it."""
     for name in filter(INDEX.fullmatch, batch.schema.names):
-        source.note(f"the pandas index column {name!r} was left out")
+        source.note(Translatable.of("source.named_index", name=name))
         batch = batch.drop_columns([name])
     short = unpacked_size(batch) <= LONGEST
     for index in range(batch.num_rows):

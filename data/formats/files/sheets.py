@@ -24,6 +24,8 @@ WHOLE = re.compile(r"-?\d+")
 STRUCTURED = re.compile(r"messages|conversations?(_[ab])?|facts|defects|margin|winner_\w+|annotator\d+")
 """Columns whose cells hold lists, objects or numbers as JSON."""
 
+INDEX = Translatable.of("source.index")
+
 Record = tuple[int, dict, str]
 """The line on which it begins, its cells by name (None if empty), and its problem."""
 
@@ -93,7 +95,7 @@ class Head:
         name = self.names[place]
         index = place == 0 and name in ("", "Unnamed: 0") and (not cell or bool(WHOLE.fullmatch(cell)))
         if index:
-            self._note("the pandas index column was left out")
+            self._note(INDEX)
         return index
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from html import unescape
+from zipfile import ZipFile
 
 import gradio as gr
 import pytest
@@ -47,6 +48,18 @@ def test_a_refused_row_is_explained_in_korean_in_the_preview_and_after_the_impor
     assert shown in preview
     assert shown.removeprefix("2번째 줄: ") in error
     assert "(행 2개 중 1개가 정상입니다). 고치거나 정상 행만 가져오세요: “오류 행 빼기”." in error
+
+
+def test_an_archive_without_rows_says_in_korean_what_it_holds(store):
+    with gr.Blocks():
+        page = DataPage(store, gr.Button().click)
+    (store.home / FOLDER).mkdir(exist_ok=True)
+    with ZipFile(store.home / FOLDER / "rows.zip", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("README.md", "# Rows")
+    with acting_as(store.accounts.add("rae", "researcher")), writing_in("ko"):
+        error = unescape(page.import_file("rows.zip", "preferences", None, False)[page.status])
+    assert "행이 없습니다 [제외(데이터를 설명하는 파일): config.json, 제외(행이 없는 텍스트): README.md]" in error
 
 
 def test_rows_that_an_export_leaves_out_have_their_reason_in_korean(store, tmp_path):
