@@ -18,8 +18,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.clock import now
-from data.errors import BadInput
 from data.thoughts import split_thoughts
+from labeling.texts.pages import bad_input
 from reward.base.text.answer_text import AnswerText
 from reward.base.text.chat_template import ChatTemplate, short
 from reward.base.text.context_length import ASSUMED, ContextLength, stated_context
@@ -216,10 +216,7 @@ class Encoding:
                 reason="longer than the context",
             )
         if max(ids, default=0) >= self.rows:
-            raise BadInput(
-                error=f"the tokenizer gives id {max(ids)}, the model's vocabulary ends at {self.rows - 1}",
-                remedy="Put the model's own tokenizer into its folder.",
-            )
+            raise bad_input("refused.token_id", id=max(ids), last=self.rows - 1)
         return ids
 
 
@@ -228,9 +225,7 @@ def _model_ends(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
     candidates = (tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured]))
     end_ids = frozenset(id for id in candidates if id is not None)
     if not end_ids:
-        raise BadInput(
-            error="the base model names no end-of-text token", remedy="Set eos_token in its tokenizer_config.json."
-        )
+        raise bad_input("refused.no_end_token")
     return end_ids
 
 

@@ -35,6 +35,7 @@ SAME_IN_KOREAN = {
     "train.kind.ppo.title",
     "train.labels.column_agreement_interval",
     "train.loop.ppo_verb",
+    "train.refused.fused_targets",
     "train.round.run_ended",
     "train.runs.at",
 }
