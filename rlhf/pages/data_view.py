@@ -58,8 +58,8 @@ def without_folder(problem: BadInput) -> BadInput:
 def draw_outcome(done: Mapping[str, Any]) -> str:
     """Return the counts of an import as a line of text."""
     counts = {name: done[name] for name in ("added", "duplicate", "rejected")}
-    notes = _translated(done.get("file_notes", ()))
-    steps = [*(f"{note}." for note in notes), f"{done['next'][:1].upper()}{done['next'][1:]}."]
+    *notes, step = _translated([*done.get("file_notes", ()), done["next"]])
+    steps = [*(f"{note}." for note in notes), f"{step[:1].upper()}{step[1:]}."]
     line = " ".join([text("data.imported", **counts), *steps])
     if "rejected_file" not in done:
         return line
@@ -78,7 +78,7 @@ def draw_preview(survey: Preview) -> str:
     rows = "".join(_shown_row(row) for row in survey.shown)
     rows = f"<p class=soft>{esc(text('data.first_good'))}</p>{rows}" if rows else ""
     files = _list(_translated(survey.file_notes), "data.notes")
-    account = _list([*describe_columns(survey.columns), *_notes(survey)], "data.account")
+    account = _list([*describe_columns(survey.columns, reader_language()), *_notes(survey)], "data.account")
     return f"<div class=card><p>{' · '.join([head, *_counts(survey)])}</p>{files}{account}{wrong}{rows}</div>"
 
 
@@ -101,7 +101,9 @@ def _reason(problem: Mapping[str, Any]) -> str:
 
 def _notes(survey: Preview) -> list[str]:
     """Return the remarks on rows, and the reasons of bad ones with their number."""
-    notes = [text("data.note", n=count, note=note) for note, count in survey.notes.items()]
+    notes = [
+        text("data.note", n=count, note=translate_line(note, reader_language())) for note, count in survey.notes.items()
+    ]
     return notes + [
         text("data.problem", n=problem["rows"], line=problem["line"], reason=_reason(problem))
         for problem in survey.problems

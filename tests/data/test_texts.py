@@ -20,8 +20,10 @@ from labeling.texts.translate import Refusal, error_text
 from reward.report.view import message_html
 from tests.support import ROOT
 
-DATA = ("error.", "row.", "json.", "omitted.", "source.")
+DATA = ("error.", "row.", "json.", "omitted.", "source.", "remark.", "next.", "count.")
 """Beginnings of the keys of texts that the data layer uses."""
+MAKERS = {"NotStrict": "json.", "remark": "remark."}
+"""Functions of texts -> the beginning of their keys."""
 
 
 class Some(Settings):
@@ -137,17 +139,13 @@ def test_every_text_of_an_error_is_used_and_every_key_has_a_text():
     keys = {key for key in TEXTS["en"] if key.startswith(DATA) and not key.endswith(REMEDY)}
     used: set[str] = set()
     for path in (ROOT / "data").rglob("*.py"):
-        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if (
-                isinstance(call, ast.Call)
-                and getattr(call.func, "attr", "") == "of"
-                and call.args
-                or isinstance(call, ast.Call)
-                and getattr(call.func, "id", "") == "join_texts"
-            ):
-                used |= matching(call.args[0], keys)
-            elif isinstance(call, ast.Call) and getattr(call.func, "id", "") == "NotStrict":
-                used |= {f"json.{call.args[0].value}"}  # type: ignore[attr-defined]
+        calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+        for call in (call for call in calls if call.args):
+            name, first = getattr(call.func, "attr", getattr(call.func, "id", "")), call.args[0]
+            if name in ("of", "join_texts"):
+                used |= matching(first, keys)
+            elif name in MAKERS and isinstance(first, ast.Constant):
+                used |= {f"{MAKERS[name]}{first.value}"}
     assert keys == used
 
 
@@ -158,7 +156,8 @@ def matching(argument: ast.expr, keys: set[str]) -> set[str]:
         return {str(argument.value)}
     if isinstance(argument, ast.JoinedStr) and isinstance(argument.values[0], ast.Constant):
         start = str(argument.values[0].value)
-        return {key for key in keys if key.startswith(start)} if start.startswith(DATA) else set()
+        makers = start in MAKERS.values()
+        return {key for key in keys if key.startswith(start)} if start.startswith(DATA) and not makers else set()
     return set()
 
 

@@ -39,6 +39,7 @@ Take values by these functions, so that JSON text, Python text, bytes, "1.0" and
 `conversation.read_prompt_with_context` (text, messages or transcript, after `system`, `tools` and `history`),
 `read_answer`, `split_conversation`, `without_answer`; `messages.read_messages` (turns as `data.turns` describes them);
 `preference_metadata.make_preference` (margins, scores, ties, weight),
-`read_labeler`, `read_source`, `check_learned`. `row.part(value, path)` tracks a nested object, and `row.note(text)`
-counts a remark, such as a derived value. Never split a text at a place that no mark in it names.
+`read_labeler`, `read_source`, `check_learned`. `row.part(value, path)` tracks a nested object, and
+`row.note(remark(KEY))` counts a remark, such as a derived value. Never split a text at a place that no
+mark in it names.
 """

@@ -19,7 +19,7 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_ne
 from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import read_labeler, read_source
 from data.formats.shapes import PairShape, PromptShape, Vote
-from data.formats.tracked_row import is_blank
+from data.formats.tracked_row import is_blank, remark
 from data.tables.prompts import conversation_text
 from data.texts import join_texts
 
@@ -87,7 +87,7 @@ def _prompt_and_answers(row: Row, turns: int | None) -> tuple[PromptShape, tuple
         raise BadRow.of("row.other_prompts", "conversation_b")
     answers = first[shared:], second[shared:]
     if any(len(answer) > 1 for answer in answers):
-        row.note("the conversations differ before their last answer: the turns from there on are compared as one text")
+        row.note(remark("turns_as_text"))
     prompt = add_context(row, make_prompt(first[:shared], "conversation_a"))
     return prompt, (_as_text(answers[0]), _as_text(answers[1]))
 
@@ -97,7 +97,7 @@ def _first_turns(row: Row, messages: list[dict], turns: int | None) -> list[dict
     ends = [place + 1 for place, message in enumerate(messages) if message["role"] == "assistant"]
     if turns is None or turns >= len(ends):
         return messages
-    row.note(f"the vote is on turn {turns}: later turns were left out")
+    row.note(remark("later_turns", turn=turns))
     return messages[: ends[turns - 1]]
 
 

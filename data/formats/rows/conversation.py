@@ -14,7 +14,7 @@ from data.formats.rows import tool_calls
 from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_nested, read_optional_text
 from data.formats.rows.messages import read_message, read_messages
 from data.formats.shapes import PromptShape
-from data.formats.tracked_row import is_blank
+from data.formats.tracked_row import is_blank, remark
 from data.formats.transcripts import find_mark, may_hold_marks, parse_transcript
 from data.tables.prompts import conversation_text
 from data.texts import join_texts
@@ -38,7 +38,7 @@ def read_prompt_value(row: Row, key: str) -> PromptShape:
         return PromptShape(text)
     transcript = parse_transcript(text)
     if transcript and transcript.messages[-1]["role"] == "user":
-        row.note(f"{key!r} is a transcript and was read as turns")
+        row.note(remark("transcript", column=key))
         return make_prompt(transcript.messages, key)
     note_marks(row, text, key)
     return PromptShape(text)
@@ -113,7 +113,7 @@ def without_answer(row: Row, turns: list[dict], key: str) -> list[dict]:
 
 def note_left_answer(row: Row, key: str) -> None:
     """Record that a row of prompts holds an answer in the column of its prompt."""
-    row.note(f"{key!r} holds an answer, which is no part of a prompt and was left out")
+    row.note(remark("answer_left", column=key))
 
 
 def split_conversation(row: Row, key: str, *, learned: bool = False) -> tuple[PromptShape, str | None]:
@@ -180,4 +180,4 @@ def unspaced(row: Row, key: str, answer: str) -> str:
 def note_marks(row: Row, text: str, key: str) -> None:
     """Record that a text holds the marks of a chat template, although it is no whole transcript."""
     if mark := find_mark(text):
-        row.note(f"{key!r} contains the mark {mark!r} and stays text")
+        row.note(remark("mark", column=key, mark=mark))

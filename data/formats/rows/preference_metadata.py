@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_number, read_optional_text
 from data.formats.shapes import CLEARLY, MARGINS, PairShape, PreferenceShape, PromptShape, Vote
+from data.formats.tracked_row import remark
 from data.tables.verdicts import MACHINES, SOURCES
 
 LONGEST_NAME = 80
@@ -107,7 +108,7 @@ def read_margin(row: Row) -> int:
     if margin is not None and margin < 0:
         raise BadRow.of("row.negative_margin", "margin", margin=margin)
     if margin and margin not in MARGINS:
-        row.note("'margin' is on another scale and counts as 2 (clearly better)")
+        row.note(remark("margin"))
     return int(margin) if margin in MARGINS and margin else CLEARLY
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from data.formats.rows.chats.sides import open_fields, read_side_prompt, read_sides
 from data.formats.rows.fields import BadRow, Row, read_nested
 from data.formats.shapes import PairShape, PromptShape, Vote
-from data.formats.tracked_row import TrackedRow, is_blank
+from data.formats.tracked_row import TrackedRow, is_blank, remark
 from data.texts import join_texts
 
 NAME = "argilla"
@@ -103,7 +103,7 @@ def _flat_questions(row: Row) -> Iterator[tuple[str, list]]:
             yield key.removesuffix(".responses"), _zip_columns(row, key)
         elif key.endswith(".suggestion.score") and row.peek(key) is not None:
             row.leave(key)
-            row.note(f"{key.removesuffix('.score')!r} is a machine's suggestion and was not used")
+            row.note(remark("suggestion", column=key.removesuffix(".score")))
 
 
 def _zip_columns(row: Row, key: str) -> list[dict]:

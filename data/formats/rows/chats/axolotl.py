@@ -16,6 +16,7 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_ne
 from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
+from data.formats.tracked_row import remark
 from data.formats.transcripts import parse_transcript
 from data.texts import join_texts
 
@@ -66,7 +67,7 @@ def _split(row: Row) -> tuple[PromptShape, str]:
     if transcript and transcript.messages[-1]["role"] == "assistant":
         *turns, last = transcript.messages
         if last["content"].strip() in answer:
-            row.note("'segments' is a transcript and was read as turns")
+            row.note(remark("transcript", column="segments"))
             return add_context(row, make_prompt(turns, "segments")), check_text(last["content"], "segments")
     note_marks(row, asked + answer, "segments")
     return add_context(row, PromptShape(check_text(asked, "segments"))), check_text(answer, "segments")

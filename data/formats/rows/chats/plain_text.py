@@ -13,12 +13,13 @@ from data.formats.rows.conversation import add_context, make_prompt, note_marks,
 from data.formats.rows.fields import BadRow, Row, check_text, read_text
 from data.formats.rows.preference_metadata import check_learned
 from data.formats.shapes import InstructionShape, PromptShape
+from data.formats.tracked_row import remark
 from data.formats.transcripts import parse_transcript
 
 NAME = "text"
 NEEDS = (frozenset({"text"}),)
 COLUMNS = {"text": "prompt, or turns between marks"}
-CHAT = "'text' is a transcript and was read as turns"
+CHAT = remark("transcript", column="text")
 
 
 def fits(row: Mapping[str, Any]) -> bool:

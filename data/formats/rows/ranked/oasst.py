@@ -25,6 +25,7 @@ from data.formats.rows.ranked.oasst_tree import (
     walk,
 )
 from data.formats.shapes import CompletionShape, PairShape, PromptShape
+from data.formats.tracked_row import remark
 
 NAME = "oasst"
 NEEDS = (
@@ -66,7 +67,7 @@ def read_preference(row: Row) -> list[PairShape]:
         if len({answer.text for answer in answers}) > 1:
             shapes += compare(row, turn.prompt(), answers)
         else:
-            row.note("two answers of the same text are no comparison")
+            row.note(remark("same_text"))
     if not shapes:
         raise BadRow.of("row.tree_same_ranked" if row.judged else "row.tree_same")
     return shapes
@@ -84,7 +85,7 @@ def read_completion(row: Row) -> list[CompletionShape]:
 def _ranked(row: Row, answers: list[Row]) -> list[Row]:
     ranked = [answer for answer in answers if read_rank(answer) is not None]
     if len(ranked) < len(answers):
-        row.note("answers without a rank were left out")
+        row.note(remark("unranked"))
     return ranked
 
 

@@ -17,7 +17,7 @@ from data.formats.rows.messages import SPEAKERS
 from data.formats.rows.ranked.grading import Rated
 from data.formats.rows.ranked.lists import read_object, read_objects
 from data.formats.shapes import PromptShape
-from data.formats.tracked_row import is_blank
+from data.formats.tracked_row import is_blank, remark
 from data.texts import Translatable, join_texts
 
 LABELS = Translatable.of("row.labels")
@@ -78,7 +78,7 @@ def join_messages(row: Row, key: str) -> tuple[Row, Replies]:
     if len(roots) != 1 or len(ids) < len(messages):
         raise BadRow.of("row.tree_roots", "parent_id", roots=len(roots))
     for message in (message for parent in replies.keys() - ids for message in replies[parent]):
-        row.note("messages without the message that they answer were left out")
+        row.note(remark("orphans"))
         leave_judgements(message)
     return roots[0], lambda message: replies.get(message["message_id"], [])
 
@@ -97,7 +97,7 @@ def _counts(row: Row, message: Row) -> bool:
     leave_judgements(message)
     good = _is_good(message)
     if not good:
-        row.note("messages that are deleted or failed the review were left out, with their replies")
+        row.note(remark("deleted"))
     return good
 
 

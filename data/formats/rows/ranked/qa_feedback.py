@@ -14,6 +14,7 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_number, read_
 from data.formats.rows.preference_metadata import check_learned, read_source
 from data.formats.rows.ranked.lists import as_part, read_list
 from data.formats.shapes import CompletionShape, PairShape, PromptShape, Vote
+from data.formats.tracked_row import remark
 
 NAME = "qa-feedback"
 NEEDS = (frozenset({"question", "passages"}), frozenset({"question", "passages", "preference"}))
@@ -40,7 +41,7 @@ def read_preference(row: Row) -> list[PairShape]:
     shapes = []
     for (first, second), vote in zip(couples, votes, strict=True):
         if first == second:
-            row.note("two answers of the same text are no comparison")
+            row.note(remark("same_text"))
             continue
         shapes.append(PairShape(prompt, ((first, None), (second, None)), vote, source))
     if not shapes:
