@@ -19,13 +19,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.clock import now
 from data.thoughts import split_thoughts
-from labeling.texts.pages import bad_input
+from labeling.texts.pages import bad_input, stored_line
 from reward.base.text.answer_text import AnswerText
 from reward.base.text.chat_template import ChatTemplate, short
 from reward.base.text.context_length import ASSUMED, ContextLength, stated_context
 from reward.base.text.template_options import TemplateOptions, check_syntax
 from reward.base.text.turn_form import USER, TurnForm, probe_turn
-from reward.base.text.unusable_prompts import UnusablePrompt
+from reward.base.text.unusable_prompts import unusable_prompt
 
 PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
 NO_OPTIONS = TemplateOptions()
@@ -117,10 +117,8 @@ class Encoding:
         rendered = [] if self.turn.problem and not self.turn.start else self.encode_template(USER)
         if unknown := self.count_unknown(rendered):
             kind = "chat" if self.chat else "plain"
-            problems.append(
-                f"the tokenizer lacks characters of the {kind} template: "
-                f"{unknown} of {len(rendered)} tokens of a short prompt are {self.tokenizer.unk_token}"
-            )
+            counts = {"unknown": unknown, "total": len(rendered), "token": self.tokenizer.unk_token}
+            problems.append(stored_line("note.template_unknown", kind=kind, **counts))
         return tuple(problems)
 
     def count_unknown(self, ids: Sequence[int]) -> int:
@@ -209,11 +207,12 @@ class Encoding:
 
     def _check_length(self, ids: list[int], prompt: str | Sequence[Mapping[str, str]]) -> list[int]:
         if len(ids) >= self.context:
-            raise UnusablePrompt(
-                error=f"the prompt {short(prompt)!r} is {len(ids)} tokens long, the model's context is {self.context}",
-                remedy="Shorten the prompt, or use a base model with a longer context.",
-                field="prompt",
-                reason="longer than the context",
+            raise unusable_prompt(
+                "prompt_context",
+                "longer than the context",
+                prompt=short(prompt),
+                count=len(ids),
+                context=self.context,
             )
         if max(ids, default=0) >= self.rows:
             raise bad_input("refused.token_id", id=max(ids), last=self.rows - 1)
@@ -234,9 +233,4 @@ def _single_turn(prompt: str | Sequence[Mapping[str, str]]) -> str:
         return prompt
     if len(prompt) == 1 and prompt[0]["role"] == "user":
         return prompt[0]["content"]
-    raise UnusablePrompt(
-        error=f"the prompt has {len(prompt)} messages and the base model has no chat template",
-        remedy="Give one: preference-loop serve --base MODEL --chat-template FILE",
-        field="prompt",
-        reason="several turns without a chat template",
-    )
+    raise unusable_prompt("prompt_turns", "several turns without a chat template", count=len(prompt))

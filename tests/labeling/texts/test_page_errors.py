@@ -20,7 +20,7 @@ from reward.report.view import message_html
 from rlhf.sampling.openai_endpoint import OpenAIEndpoint
 from tests.support import ROOT
 
-ERRORS = {"BadInput", "Refused", "StoreTrouble", "Busy", "Occupied"}
+ERRORS = {"BadInput", "Refused", "StoreTrouble", "Busy", "Occupied", "UnusablePrompt"}
 COMMANDS = {
     *("data/clock.py", "data/command_help/parser.py", "data/commands.py", "data/formats/export/tables.py"),
     *("data/formats/writing.py", "data/transfer/audit_export.py", "data/transfer/backup.py", "data/transfer/hub.py"),
@@ -43,7 +43,6 @@ REQUESTS = {
 """Errors of requests that no page sends."""
 CODE = {
     *("data/tables/labeler_weights.py", "data/tables/runs.py", "reward/base/adapted_model.py", "rlhf/kinds.py"),
-    *("reward/base/text/turn_form.py",),
     *(f"rlhf/ppo/{name}.py" for name in ("actor_critic", "config", "prompt_rows", "reward_shaping", "roles", "setup")),
 }
 """Errors of Python code that calls a function with wrong arguments."""
