@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from html import unescape
 from pathlib import Path
 
 import pytest
 
 from data.errors import BadInput
-from data.texts import translate_line
+from data.texts import FALLBACK, REMEDY, TEXTS, translate_line
 from labeling.simulate import check_counts, fit_beta
 from labeling.texts.reader import writing_in
 from reward.base.adapters import read_adapter
@@ -46,6 +47,11 @@ CODE = {
     *(f"rlhf/ppo/{name}.py" for name in ("actor_critic", "config", "prompt_rows", "reward_shaping", "roles", "setup")),
 }
 """Errors of Python code that calls a function with wrong arguments."""
+STARTS = {"bad_input": "train.", "unusable_prompt": "train.refused.", "remark": "remark."}
+"""Functions of texts -> the beginning of their keys; those called `of` take whole keys."""
+OWN = {"bad_input": {"file", "line", "field", "kind"}, "Translatable.of": set[str](), "remark": set[str]()}
+"""Arguments that fill no blank; of other functions file, line and field."""
+BLANK = re.compile(r"(?<!\{)\{(\w+)")
 COPIES = {
     *("data/errors.py", "labeling/http/responses.py", "reward/report/view.py", "rlhf/common/distributed.py"),
     "rlhf/probe/document.py",
@@ -65,6 +71,31 @@ def test_only_errors_that_no_page_shows_are_english_alone():
     files = [path for folder in ("data", "labeling", "reward", "rlhf") for path in (ROOT / folder).rglob("*.py")]
     english = {str(path.relative_to(ROOT)) for path in files if raises_english(path)}
     assert english == COMMANDS | START | REQUESTS | CODE | COPIES | RUNS
+
+
+def blanks(key: str) -> set[str]:
+    """Return the names of the blanks of a text and of its remedy."""
+    return {name for part in (key, key + REMEDY) for name in BLANK.findall(TEXTS[FALLBACK].get(part, ""))}
+
+
+def missing_values(path: Path) -> set[tuple[str, str]]:
+    """Return (key, blank) for each blank that a call with a literal key does not fill."""
+    missing = set()
+    for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
+        name, given = ast.unparse(call.func), {keyword.arg for keyword in call.keywords}
+        start = STARTS.get(name, "" if name.endswith(".of") else None)
+        if start is None or None in given or not call.args or not isinstance(call.args[0], ast.Constant):
+            continue
+        own = OWN.get(name, {"file", "line", "field"})
+        filled = {"field"} | given if name == "BadRow.of" else given - own
+        key = f"{start}{call.args[0].value}"
+        missing |= {(key, blank) for blank in blanks(key) - filled}
+    return missing
+
+
+def test_every_blank_of_an_error_s_text_is_filled():
+    files = [path for folder in ("data", "labeling", "reward", "rlhf") for path in (ROOT / folder).rglob("*.py")]
+    assert set().union(*map(missing_values, files)) == set()
 
 
 def damaged_placement(folder: Path) -> None:
