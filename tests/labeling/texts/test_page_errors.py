@@ -34,7 +34,7 @@ COMMANDS = {
 START = {
     *("data/sqlite/connection.py", "data/sqlite/damage.py", "data/starter/__init__.py", "data/store.py"),
     *("labeling/accounts/accounts.py", "labeling/accounts/oidc.py", "labeling/http/proxy.py", "rlhf/starter.py"),
-    *("labeling/http/socket.py", "rlhf/pages/serve.py"),
+    *("labeling/http/socket.py", "rlhf/pages/serve.py", "rlhf/pages/workers/option.py"),
 }
 """Errors before the server has a page."""
 REQUESTS = {
