@@ -42,6 +42,7 @@ COMMANDS = {
         "rlhf.run_commands",
         "Compare policies on test prompts: win rate with its interval, KL and reward.",
     ),
+    "reward": ("reward.commands", "List and show reward models, and change their roles."),
     "policies": ("rlhf.commands", "Manage policies: merge an adapter into its base."),
     "curate": ("rlhf.run_commands", "Examine, rate and choose instruction rows, and test what they teach."),
     "runs": ("rlhf.commands", "List, show, cancel, resume or note runs; delete the files of old ones."),

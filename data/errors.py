@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from data.texts import FALLBACK, REMEDY, TEXTS, say
+from data.texts import FALLBACK, REMEDY, TEXTS, Translatable, say
 
 Names = Mapping[str, Callable[[str], str]]
 """Option -> its name elsewhere, a function of the option's value; the value is empty if a message gives none."""
@@ -79,7 +79,8 @@ class BadInput(Exception):
         **values: object,
     ) -> Self:
         """Return the error with the English texts `KEY` and, if there is one, `KEY_remedy`, filled with `values`."""
-        return cls(*_texts(FALLBACK, key, values), file, line, field, key, values)
+        _, remedy = _texts(FALLBACK, key, values)
+        return cls(Translatable.of(key, **values), remedy, file, line, field, key, values)
 
     def in_language(self, language: str) -> BadInput:
         """Return the error with its texts in `language`; itself if it has no key."""

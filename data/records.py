@@ -8,7 +8,7 @@ Ids of prompts, pairs, accounts, policies, reward models, runs and snapshots are
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from data.ids import POLICY, REWARD_MODEL, RUN, SNAPSHOT, public_id
 
@@ -182,6 +182,10 @@ class Policy(_Public):
     created_at: str
 
 
+RewardRole = Literal["driver", "guard", "judge"]
+"""What a reward model is for: to drive trainings, to guard them against over-optimisation, or to judge policies."""
+
+
 @dataclass(frozen=True, slots=True)
 class RewardModel(_Public):
     """An adapter and a head on a base, with the report of its training."""
@@ -199,6 +203,7 @@ class RewardModel(_Public):
     seed: int | None
     versions: dict
     created_at: str
+    role: RewardRole
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ from data.tables.rankings import Rankings
 from data.tables.ratings import Ratings
 from data.tables.retractions import Retractions
 from data.tables.reward_models import RewardModels
+from data.tables.reward_scores import RewardScores
 from data.tables.runs import Runs
 from data.tables.snapshots import Snapshots
 from data.tables.tokens import Tokens
@@ -103,6 +104,7 @@ class Store(Sql):
         self.runs = Runs(self)
         self.policies = Policies(self)
         self.reward_models = RewardModels(self)
+        self.reward_scores = RewardScores(self)
         self.notes = Notes(self)
         self.snapshots = Snapshots(self)
         self.catalogue = Catalogue(self)

@@ -73,6 +73,8 @@ CURVES = {
     | {f"eval_{name}": f"{meaning}; on the validation prompts" for name, meaning in ROLLOUT.items()}
     | {
         "eval_objective": "reward, or the guard's mean, minus KL at its first price: chooses the best policy",
+        "people_win_rate": "people's win rate of the policy over its start, of all verdicts; with `people` only",
+        "people_verdicts": "pairs that people have judged; with `people` only",
         "eval_gold": "mean rubric score of validation answers, which decides nothing; with the starter's prompts only",
         "eval_guard": "mean score by the guard; with a guard only",
         "kl_coef": "KL coefficient of the update",

@@ -22,6 +22,7 @@ from data.store import Store
 from data.tables.assignments import Assignment
 from data.tables.projects import Project
 from data.tables.verdicts import WITHDRAWN
+from data.views.judging import withdraw_if_decided
 from labeling.queue.event_queries import Event, EventQueries
 from labeling.queue.history import History
 from labeling.queue.items import Answer as Answer
@@ -94,6 +95,8 @@ class Session:
             latest = self.events.latest_event(assignment)
             recorded = self.recorder.record(answer, assignment, find_replaced_event(answer, latest), latest)
             self.store.drafts.delete(assignment.id)
+            if assignment.pair_id and not self.labeler.simulated:
+                withdraw_if_decided(self.store, assignment.pair_id)
             return make_receipt(recorded)
 
     def skip(self, assignment: str, reason: str, kind: str = "skip") -> None:

@@ -20,13 +20,13 @@ from typing import NamedTuple
 import numpy as np
 
 import data.starter
-from data.errors import BadInput
 from data.ids import canonical_json
 from data.records import Account, Completion, Prompt
 from data.store import Store
 from labeling.queue.items import shown_ids
 from labeling.queue.leases import OVERLAP, Queue
 from labeling.session import Answer, Session
+from labeling.texts.pages import bad_input
 
 AGREEMENT = 0.73
 GRADES = ((1.0, "_slightly"), (2.5, ""), (math.inf, "_much"))
@@ -122,9 +122,7 @@ def simulate(
 def rubric_score(prompt: Prompt, completion: Completion) -> float:
     """Return the score of the starter's rubric. Raises BadInput for a prompt that the rubric does not cover."""
     if prompt.facts is None:
-        raise BadInput(
-            f"the rubric does not cover the prompt {prompt.text!r}", "Simulate on the starter's prompts only."
-        )
+        raise bad_input("refused.rubric_prompt", prompt=prompt.text)
     return data.starter.gold(prompt.facts, completion.text, completion.ended)
 
 
@@ -139,7 +137,7 @@ def check_counts(labels: int, labelers: int) -> None:
     """Raise BadInput if a number is below 1."""
     for name, value in (("labels", labels), ("labelers", labelers)):
         if value < 1:
-            raise BadInput(f"{value} is too few", "Give at least 1.", field=name)
+            raise bad_input("refused.too_few", field=name, value=value)
 
 
 def simulated_account(store: Store, number: int) -> Account:
@@ -147,11 +145,7 @@ def simulated_account(store: Store, number: int) -> Account:
     name = _name(number)
     account = store.accounts.by_name(name) or store.accounts.add(name, "labeler", simulated=True)
     if not account.simulated:
-        raise BadInput(
-            f"the account {name!r} belongs to a person",
-            "Simulated labelers need this name. Use another home: --home DIR.",
-            field="labelers",
-        )
+        raise bad_input("refused.simulated_name", field="labelers", account=name)
     return account
 
 
@@ -192,18 +186,11 @@ def fit_beta(differences: Sequence[float], agreement: float) -> float:
     Agreement grows with beta from 0.5 to (1 + the share of pairs whose scores differ) / 2.
     """
     if not differences:
-        raise BadInput(
-            "no pairs are waiting for simulated labelers",
-            "Sample answers first: preference-loop sample --policy P --prompts N --per-prompt K",
-        )
+        raise bad_input("refused.none_waiting")
     array = np.asarray(differences, dtype=np.float64)
     most = (1 + np.mean(array != 0)) / 2
     if not 0.5 <= agreement < most:
-        raise BadInput(
-            f"an agreement of {agreement} is not possible on these {array.size} pairs",
-            f"Give a number from 0.5 to below {most:.3f}.",
-            field="agreement",
-        )
+        raise bad_input("refused.agreement", field="agreement", agreement=agreement, pairs=array.size, most=most)
     low, high = 0.0, LARGEST_BETA / np.abs(array).max() if most > 0.5 else 0.0
     for _ in range(200):
         middle = (low + high) / 2

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 
 ABOUT = "reward.json"
@@ -69,10 +69,7 @@ def write_about(path: str | Path, about: About) -> None:
 def read_about(path: Path) -> About:
     """Read a folder's reward.json. Raises BadInput if there is none."""
     if not (path / ABOUT).is_file():
-        raise BadInput(
-            error=f"{str(path)!r} holds no reward model (no {ABOUT})",
-            remedy="Give the folder of a reward model that this application trained or exported.",
-        )
+        raise bad_input("refused.no_reward_folder", folder=str(path), missing=ABOUT)
     return About(**json.loads((path / ABOUT).read_text()))
 
 
@@ -84,8 +81,5 @@ def check_fingerprint(name: str, about: About, base: Base) -> None:
     hashes, former = base.fingerprint, base.former_fingerprint
     changed = [part for part, value in about.fingerprint.items() if value not in (hashes[part], former.get(part))]
     if changed:
-        raise BadInput(
-            error=f"reward model {name!r} was trained with another {' and another '.join(changed)} "
-            f"than {base.name!r} has",
-            remedy=f"Use it with {about.base!r} as it was, or train a new reward model.",
-        )
+        parts = " and another ".join(changed)
+        raise bad_input("refused.other_base", name=name, parts=parts, base=base.name, trained=about.base)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 
 LAYER = re.compile(r"\.\d+\.")
 """A tensor inside a decoder layer has the layer's number in its name."""
@@ -46,7 +46,7 @@ class ModelShape:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             sizes = dict(_tensor_shapes(folder))
         except (OSError, ValueError, struct.error) as problem:
-            raise BadInput(f"the model's files cannot be read: {problem}", "Save it again.", file=str(folder)) from None
+            raise bad_input("refused.model_files", file=str(folder), problem=str(problem)) from None
         return cls.of(config.get("text_config") or config, sizes)
 
     @classmethod

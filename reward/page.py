@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
+from zlib import crc32
 
 import gradio as gr
 from gradio.blocks import Block
@@ -12,13 +13,18 @@ from gradio.components import Component
 
 from data.errors import BadInput
 from data.formats.export.formats import make_pseudonym
-from data.records import RewardModel, Run
+from data.records import RewardModel, RewardRole, Run
 from data.settings import Described, describe
 from data.store import Store
+from data.views.live_comparisons import score_mark
 from labeling.accounts.current import current_account
+from labeling.accounts.management import audit_name
 from labeling.texts.pages import setting_help, text
 from reward.report import view
 from reward.report.addresses import choose_address, chosen_by_address, link_ids, unknown
+from reward.report.choices import model_choices, policy_names, role_name
+from reward.report.live import live_accuracies
+from reward.roles import ROLES, change_role
 from reward.settings import RewardSettings
 
 Enqueue = Callable[[dict[str, Any], str], Run]
@@ -86,43 +92,45 @@ class RewardPage:
         _html(f"<h1>{text('reward.title')}</h1><p class=soft>{text('reward.lead')}</p>")
         self.cards = _html(elem_id="reward-cards")
         self.choice = gr.Dropdown(label=text("reward.choice"), elem_id="reward-choice", visible=False)
+        roles = [(role_name(role), role) for role in ROLES]
+        self.role = gr.Radio(roles, label=text("reward.role"), elem_id="reward-model-role", visible=False)
+        self.role_status = _html(elem_id="reward-role-status")
         self.closer = _html(elem_id="reward-closer")
         self.groups = data_table(view.columns(), "reward-groups", text("reward.groups"), visible=False)
         self.worst = _html(elem_id="reward-worst")
         self._add_form()
         self.chosen, self.seen, self.shown = (gr.Textbox(visible="hidden") for _ in range(3))
         shown = [self.seen, self.shown, self.cards, self.choice, self.fields["from"]]
-        drawn = [*shown, self.closer, self.groups, self.worst]
+        drawn = [*shown, self.role, self.closer, self.groups, self.worst]
         on_address("reward", look, self.refresh, [self.chosen, self.seen, self.shown], drawn)
+        self.role.input(self.change_role, [self.shown, self.role], [self.role_status, self.cards, self.choice], **QUIET)
         self.choice.input(None, self.choice, None, js=choose_address("reward"), **QUIET)
 
     def _add_form(self) -> None:
-        settings = describe(RewardSettings)
-        self.fields: dict[str, Component] = {}
+        settings = [setting for setting in describe(RewardSettings) if setting.main]
         _html(f"<h2>{text('reward.form')}</h2>")
         with gr.Row(elem_classes="fields"):
-            self._add_fields([setting for setting in settings if setting.main])
-        with gr.Accordion(text("reward.more_settings"), open=False), gr.Row(elem_classes="fields"):
-            self._add_fields([setting for setting in settings if not setting.main])
-        start = gr.Button(text("reward.start"), variant="primary", scale=0, min_width=220, elem_id="train-reward")
+            self.fields = {
+                setting.key: setting_field("reward", setting, POLICY_SETTINGS, min_width=200) for setting in settings
+            }
+        with gr.Row(elem_classes="line"):
+            start = gr.Button(text("reward.start"), variant="primary", scale=0, min_width=220, elem_id="train-reward")
+            self.more = gr.Button(text("reward.more_settings"), scale=0, min_width=160, elem_id="reward-more")
         status = _html(elem_id="reward-status")
         start.click(self.submit, set(self.fields.values()), status, **QUIET)
 
-    def _add_fields(self, settings: Sequence[Described]) -> None:
-        self.fields |= {
-            setting.key: setting_field("reward", setting, POLICY_SETTINGS, min_width=200) for setting in settings
-        }
-
     def refresh(self, chosen: str, seen: str, shown: str) -> Updates:
-        """Draw again what changed: the cards and lists after a model was added, the plots after another choice."""
-        models, policies = self.store.reward_models.all(), view.policy_names(self.store)
-        mark, chosen = f"{len(models)} {len(policies)}", chosen or (models[-1].public if models else "")
+        """Draw again what changed: cards and lists after a new model or comparison, the plots after another choice."""
+        models, policies = self.store.reward_models.all(), policy_names(self.store)
+        roles = "".join(model.role[0] for model in models) or "0"
+        live = crc32(repr(score_mark(self.store)).encode())
+        mark, chosen = f"{roles} {len(policies)} {live}", chosen or (models[-1].public if models else "")
         updates: Updates = {}
         if mark != seen:
             updates |= {self.seen: mark, self.fields["from"]: gr.Dropdown(choices=policies)}
-        if seen.split(" ")[0] != str(len(models)):
-            updates[self.cards] = view.cards_html(models)
-        if chosen != shown or self.cards in updates:
+        if seen.split(" ")[::2] != [roles, f"{live}"]:
+            updates[self.cards] = view.cards_html(models, live_accuracies(self.store))
+        if chosen != shown or seen.split(" ")[0] != roles:
             updates[self.choice] = self.offer(models, chosen)
         if chosen != shown:
             updates |= {self.shown: chosen, **self.show(chosen)}
@@ -130,7 +138,7 @@ class RewardPage:
 
     def offer(self, models: Sequence[RewardModel], chosen: str) -> gr.Dropdown:
         """Return the list of reward models."""
-        names = view.model_choices(reversed(models))
+        names = model_choices(reversed(models))
         known = chosen in [model.public for model in models]
         return gr.Dropdown(choices=names, value=chosen if known else None, visible=bool(names))
 
@@ -139,30 +147,55 @@ class RewardPage:
         model = next((model for model in self.store.reward_models.all() if model.public == chosen), None)
         if model is None:
             line = view.message_html(unknown("reward", chosen))
-            return {self.closer: line, self.groups: gr.Dataframe(visible=False), self.worst: ""}
+            hidden: Updates = {self.role: gr.Radio(visible=False), self.groups: gr.Dataframe(visible=False)}
+            return {self.closer: line, self.worst: "", **hidden}
         # Reports hold pseudonyms.
         names = {make_pseudonym(account.id): account.name for account in self.store.accounts.all()}
         rows = view.group_rows(model, names)
         title = f"<h2>{link_ids(text('reward.worst', model=chosen))}</h2>"
         return {
+            self.role: gr.Radio(value=model.role, visible=True),
             self.closer: view.details_html(model),
             self.groups: gr.Dataframe(rows, visible=bool(rows)),
             self.worst: f"{title}{view.disagreements_html(model, names)}" if rows else "",
         }
 
+    def change_role(self, chosen: str, role: RewardRole) -> Updates:
+        """Change the role of the reward model on the screen."""
+        try:
+            model = change_role(self.store, chosen, role, by=audit_name(current_account()))
+        except BadInput as problem:
+            return {self.role_status: view.message_html(problem)}
+        models = self.store.reward_models.all()
+        line = view.message_html(text("reward.role_changed", model=model.public, role=role_name(role)), model.public)
+        return {
+            self.role_status: line,
+            self.cards: view.cards_html(models, live_accuracies(self.store)),
+            self.choice: self.offer(models, chosen),
+        }
+
     def submit(self, given: Mapping[Block, Any]) -> str:
         """Queue a run with the form's settings and return the line to show."""
-        values = {key: given[field] for key, field in self.fields.items()}
-        settings = {key: value for key, value in values.items() if value is not None}
         try:
-            run = self.enqueue(settings, current_account().name)
+            run = self.enqueue(self.read(given), current_account().name)
         except BadInput as problem:
             return view.message_html(problem)
         return view.message_html(text("reward.queued", run=run.public), run.public)
 
+    def read(self, given: Mapping[Block, Any]) -> dict[str, Any]:
+        """Return the settings of the form's fields that hold a value."""
+        values = {key: given[field] for key, field in self.fields.items()}
+        return {key: value for key, value in values.items() if value is not None}
+
 
 def setting_field(
-    kind: str, setting: Described, models: Sequence[str], *, min_width: int = 160, elem_id: str | None = None
+    kind: str,
+    setting: Described,
+    models: Sequence[str],
+    *,
+    min_width: int = 160,
+    elem_id: str | None = None,
+    visible: bool = True,
 ) -> Component:
     """Return the field of a setting of this kind of run by its type.
 
@@ -173,6 +206,7 @@ def setting_field(
         "info": setting_help(kind, setting.key),
         "min_width": min_width,
         "elem_id": elem_id,
+        "visible": visible,
     }
     default = setting.default
     if get_origin(setting.type) is Literal:

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from data.errors import BadInput
 from data.settings import Device, Processes, Settings, as_dict, parse_settings
+from labeling.texts.pages import bad_input
 
 FILE = "placement.json"
 AUTO = "auto"
@@ -61,9 +62,7 @@ def read_placement(home: Path) -> dict[str, str]:
         kept = json.loads(file.read_text(encoding="utf-8"))
         settings = parse_settings(PlacementSettings, dict(kept))
     except (ValueError, TypeError, BadInput) as problem:
-        raise BadInput(
-            f"the placement cannot be read: {problem}", "Delete the file, or correct it.", file=str(file)
-        ) from None
+        raise bad_input("refused.placement_file", file=str(file), problem=str(problem)) from None
     return _completed(as_dict(settings), DEFAULTS)
 
 

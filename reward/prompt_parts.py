@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from data.records import RewardModel
 from data.splits import normalise
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from data.store import Store  # it takes a second to import, and settings stand in every help
 
 ALL = "0-1"
+DRIVER_PART, GUARD_PART = "0-0.8", "0.8-1"
+"""The parts of a driver and of the guard that one training makes."""
+_COUNTS: WeakKeyDictionary[Store, dict[tuple[tuple[int | None, str], ...], int]] = WeakKeyDictionary()
+"""Counts of shared comparisons, as snapshots never change and forms ask again and again."""
 _PART = re.compile(r"(\d*\.?\d+)-(\d*\.?\d+)")
 
 
@@ -44,6 +49,23 @@ def is_in_part(prompt: str, part: str) -> bool:
     """Return whether a prompt belongs to a part."""
     low, high = parse_part(part)
     return low <= position_of(prompt) < high
+
+
+def are_disjoint(part: str, other: str) -> bool:
+    """Return whether no prompt belongs to both parts."""
+    (low, high), (other_low, other_high) = parse_part(part), parse_part(other)
+    return high <= other_low or other_high <= low
+
+
+def count_shared(store: Store, model: RewardModel, other: RewardModel) -> int:
+    """Count the comparisons that trained both reward models. Models of disjoint parts share none, unread."""
+    learned = [(each.snapshot_id, each.config.get("part", ALL)) for each in (model, other)]
+    if are_disjoint(learned[0][1], learned[1][1]):
+        return 0
+    counts = _COUNTS.setdefault(store, {})
+    if (key := tuple(learned)) not in counts:
+        counts[key] = len(trained_comparison_ids(store, model) & trained_comparison_ids(store, other))
+    return counts[key]
 
 
 def trained_comparison_ids(store: Store, model: RewardModel) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from data.records import RewardRole
 from data.settings import BatchSize, LearningRate, Rank, Seed, StepLimit, option
 from reward.placement_settings import PlacementSettings
 from reward.prompt_parts import ALL
@@ -24,6 +25,8 @@ class RewardSettings(LoraSettings, TrainerSettings, PlacementSettings):
     learning_rate: LearningRate = option(1e-3, main=True)
     seed: Seed = option(0, main=True)
     snapshot: str = ""
+    role: RewardRole = "driver"
+    guard: Literal["auto", "yes", "no"] = "auto"
     part: str = ALL
     weights: Literal["equal", "reliability"] = "equal"
     members: int = option(1, unit="members", min=1, max=16)

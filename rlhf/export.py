@@ -21,10 +21,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from data.errors import BadInput
 from data.formats.writing import atomic_folder
 from data.records import RewardModel as RewardRecord
 from data.store import Store
+from labeling.texts.pages import bad_input
 from reward.about import HEADS, MERGED, PACKED, About, read_about, write_about
 from reward.base.adapters import HEAD, read_adapter
 from reward.base.architecture import find_trunk
@@ -155,11 +155,9 @@ def _export_unmerged(
     """Write a reward model that cannot be merged: an ensemble of adapters, or heads on the bare base."""
     heads, count = model.about.method == HEADS, len(model.members)
     if merge and heads:
-        error = f"{record.public} has heads on the bare base and no adapter to merge"
-        raise BadInput(error, "Export it without --merge.", field="merge")
+        raise bad_input("refused.merge_heads", field="merge", public=record.public)
     if merge:
-        error = f"{record.public} has {count} members, which cannot be merged into one model"
-        raise BadInput(error, "Export it without --merge: each member becomes an adapter.", field="merge")
+        raise bad_input("refused.merge_members", field="merge", public=record.public, count=count)
     with atomic_folder(out, force=force) as part:
         base = export_base(record.base, part)
         _save_tokenizer(model.base.tokenizer, part, model.base.template_options)

@@ -84,15 +84,15 @@ _ALL = (
         "reward",
         "reward.settings:RewardSettings",
         "reward.training.run:run",
-        ("labels", "named adapter"),
-        ("base", "comparisons"),
+        ("labels", "named adapter", "guard part"),
+        ("base", "comparisons", "guard part"),
     ),
     Kind(
         "ppo",
         "rlhf.ppo.settings:PPOSettings",
         "rlhf.ppo.run:run",
-        ("prompts", "start", "reward", "guard", "uncertainty"),
-        ("start", "reward", "prompts"),
+        ("prompts", "start", "reward", "guard", "people", "uncertainty"),
+        ("start", "reward", "guard", "prompts"),
     ),
     Kind(
         "online",
@@ -142,7 +142,7 @@ _ALL = (
         ("prompts", "contests"),
         ("contests", "prompts"),
     ),
-    Kind("export", "rlhf.model_runs:ExportSettings", "rlhf.model_runs:run_export", ("start",), ("start",)),
+    Kind("export", "rlhf.model_runs:ExportSettings", "rlhf.model_runs:run_export", ("exported",), ("exported",)),
     Kind(
         "merge", "rlhf.model_runs:MergeSettings", "rlhf.model_runs:run_merge", ("start", "adapter to merge"), ("start",)
     ),
@@ -189,6 +189,8 @@ COMMANDS = {
 """Commands of kinds that are no trainings and have another name than theirs."""
 OWN_OPTIONS = ("simulate", "export", "merge")
 """Kinds whose command has options of its own and does not queue a run; pages queue it."""
+PARALLEL_KINDS = ("endpoint", "simulate")
+"""Kinds of run that need little of this machine: they run beside others, and delay none."""
 TRAININGS = ("pretrain", "sft", "reward", "ppo", "online", "dpo", "rejection", "best-of-n")
 
 

@@ -64,11 +64,18 @@ class TemplateSettings(Settings):
     template_set: TemplateArguments = ()
 
 
+class JudgedSettings(Settings):
+    """Blind pairs of the trained policy and its parent, queued for people after the training; 0: none."""
+
+    judge_pairs: int = option(100, unit="pairs", min=0, max=10_000)
+
+
 class SampleSettings(TemplateSettings, PlacementSettings):
     """Sample completions of a policy, and make pairs of them for the labelers."""
 
     from_: StartPolicy = ""
     against: str = option("", main=True)
+    until_decided: bool = False
     prompts: int = option(100, unit="prompts", main=True, min=1)
     per_prompt: int = option(2, unit="completions", main=True, min=1)
     temperature: float = option(1.0, main=True, min=1e-4, max=10.0)
@@ -153,7 +160,7 @@ def check_trainable(quantize: str) -> None:
         raise bad_input("refused.quantized", field="quantize", quantize=quantize, bits=quantize.removesuffix("bit"))
 
 
-class SFTSettings(TemplateSettings, FinetuningSettings):
+class SFTSettings(TemplateSettings, FinetuningSettings, JudgedSettings):
     """Train a policy to imitate instruction rows."""
 
     full_rate = 2e-5
@@ -169,7 +176,7 @@ class SFTSettings(TemplateSettings, FinetuningSettings):
     seed: Seed = 0
 
 
-class DPOSettings(TemplateSettings, FinetuningSettings):
+class DPOSettings(TemplateSettings, FinetuningSettings, JudgedSettings):
     """Train a policy on comparisons directly: no reward model, no sampling."""
 
     full_rate = 1e-6
@@ -192,7 +199,7 @@ class DPOSettings(TemplateSettings, FinetuningSettings):
     seed: Seed = 0
 
 
-class BestOfNSettings(TemplateSettings, PlacementSettings):
+class BestOfNSettings(TemplateSettings, PlacementSettings, JudgedSettings):
     """Make a policy that answers with the best of n completions of another policy."""
 
     from_: StartPolicy = ""
@@ -205,7 +212,7 @@ class BestOfNSettings(TemplateSettings, PlacementSettings):
     seed: Seed = 0
 
 
-class RejectionSettings(TemplateSettings, LoraSettings, TrainerSettings, PlacementSettings):
+class RejectionSettings(TemplateSettings, LoraSettings, TrainerSettings, PlacementSettings, JudgedSettings):
     """Train a policy to imitate the best of n of its own completions."""
 
     from_: StartPolicy = ""

@@ -88,7 +88,7 @@ labeling.page labeling.rating labeling.writing
 labeling.api
 labeling.projects labeling.commands
 reward.placement_settings reward.training_settings reward.optional_packages reward.model_shape reward.memory_estimate
-reward.prompt_parts reward.labels reward.settings reward.protocol
+reward.prompt_parts reward.labels reward.settings reward.roles reward.protocol
 reward.base
 reward.heads
 reward.about reward.member reward.model
@@ -105,7 +105,7 @@ rlhf.ppo rlhf.online
 rlhf.methods
 rlhf.evaluation
 rlhf.clinic
-rlhf.runs
+rlhf.scoring rlhf.runs
 rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.model_runs rlhf.starter rlhf.tour
 rlhf.playground
 rlhf.pages

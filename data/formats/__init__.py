@@ -17,19 +17,22 @@ from data.formats.rows import trl
 from data.formats.rows.fields import BadRow, check_text
 from data.formats.shapes import CompletionShape, InstructionShape, PairShape, PreferenceShape, PromptShape
 from data.formats.tracked_row import TrackedRow
+from data.texts import Translatable, join_texts
 
 __all__ = ["ALIASES", "AUTO", "FORMATS", "KEYS", "Shape", "detect_format", "guess_content", "read_row"]
 
 Shape = PromptShape | InstructionShape | PreferenceShape | PairShape | CompletionShape
 
 FORMATS = tuple(registry.FORMATS)
-KEYS = {
-    "prompts": "'prompt', 'messages', 'conversations' or 'instruction'",
-    "instructions": "'instruction' and 'output', 'prompt' and 'completion', 'messages', or 'conversations'",
-    "preferences": "'chosen' and 'rejected' (with 'prompt' or 'instruction'), or two answers and who won",
-    "pairs": "'chosen' and 'rejected', 'conversation_a' and 'conversation_b', or 'response1' and 'response2'",
-    "completions": "'prompt' (or 'instruction'), 'response' and 'model'",
+KINDS = {
+    kind: Translatable.of(f"row.kind_{kind}")
+    for kind in ("prompts", "instructions", "preferences", "pairs", "completions")
 }
+"""Kinds of rows -> their names."""
+KEYS = {kind: Translatable.of(f"row.keys_{kind}") for kind in KINDS}
+"""Kinds of rows -> the columns that make one."""
+NAME = Translatable.of("row.name")
+"""The field of a model's or a labeler's name."""
 CONTEXT = re.compile(
     r"system(_(prompt|message))?|developer|history|context|tools|functions|tool_calls|function_call|tool_call_id"
     r"|reasoning(_content)?|thinking|chat_template_kwargs|images?|videos?|audios?",
@@ -69,14 +72,14 @@ def read_row(row: Mapping[str, Any], what: str, form: str = AUTO) -> Shape | lis
     tracked.what, tracked.form = what, found.name if found else trl.NAME
     shapes = _read(tracked, what, registry.FORMATS[tracked.form])
     if shapes == []:
-        raise BadRow(f"the row holds no {what}")
+        raise BadRow.of("row.none_of_kind", kind=KINDS[what])
     for shape in shapes if isinstance(shapes, list) else [shapes]:
         _check(shape, what)
     for path, _ in tracked.unread():
         column = path.rpartition(".")[2]
         if path not in tracked.left and any(pattern.fullmatch(column) for pattern in MEANING[what]):
-            reason = f"{path!r} changes what the row means, and the {tracked.form} format does not read it"
-            raise BadRow(f"{reason} (--map {path}= leaves it out)" if path == column else reason, path)
+            unread = BadRow.of("row.unread", path, form=tracked.form)
+            raise BadRow.of("row.unread_column", path, reason=unread.reason) if path == column else unread
     return shapes
 
 
@@ -87,10 +90,12 @@ def _read(row: TrackedRow, what: str, form: Format) -> Shape | list[Shape]:
     if what == "completions" and not row.names.isdisjoint({*ASKED, *form.module.COLUMNS}):
         shapes = read_completions(row, form)
         return shapes[0] if len(shapes) == 1 else list(shapes)
-    reason = f"the {form.name} format has no {what}: each row needs {KEYS[what]}"
+    unreadable = BadRow.of("row.no_reader", form=form.name, kind=KINDS[what], keys=KEYS[what])
     kinds = [kind for kind in registry.READERS if kind != what and _reads(row, kind, form)]
-    named = " or ".join(f"--as {kind}" for kind in kinds)
-    raise BadRow(f"{reason}; this row can be imported with {named}" if kinds else reason)
+    if not kinds:
+        raise unreadable
+    options = join_texts("or", (f"--as {kind}" for kind in kinds))
+    raise BadRow.of("row.other_kinds", reason=unreadable.reason, options=options)
 
 
 def _reads(row: TrackedRow, what: str, form: Format) -> bool:
@@ -134,13 +139,13 @@ def guess_content(row: Mapping[str, Any]) -> str:
 def _check(shape: Shape, what: str) -> None:
     """Raise BadRow for what the store cannot hold, for two equal answers, and for a preference without a vote."""
     if isinstance(shape, InstructionShape) and not shape.output.strip():
-        raise BadRow("the answer to imitate is empty", "output")
+        raise BadRow.of("row.answer_empty", "output")
     for name in _names(shape):
-        check_text(name, "model or labeler")
+        check_text(name, NAME)
     if isinstance(shape, PreferenceShape) and shape.chosen == shape.rejected:
-        raise BadRow("'chosen' and 'rejected' are the same text", "rejected")
+        raise BadRow.of("row.same_chosen", "rejected")
     if isinstance(shape, PairShape):
         if shape.answers[0][0] == shape.answers[1][0]:
-            raise BadRow("the two answers are the same text")
+            raise BadRow.of("row.same_answers")
         if what == "preferences" and not shape.votes:
-            raise BadRow("the row has no vote on the better answer: import such rows as pairs to label (--as pairs)")
+            raise BadRow.of("row.no_vote")

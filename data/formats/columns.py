@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from data.formats.grouping import ROWS, is_group
 from data.formats.registry import FORMATS
 from data.formats.tracked_row import TrackedRow
+from data.texts import FALLBACK, TEXTS, say
 
 MOST = 200
 """Most columns with a count of their own; a file with more has made up names."""
@@ -20,6 +21,10 @@ INDEX = re.compile(r"\[\d+\]")
 JOINED = f"{ROWS}."
 """The path of what a reader makes of joined rows together."""
 ROW = re.compile(rf"^{ROWS}(\[\d+\])?\.")
+
+
+ROLES = {text: key for key, text in TEXTS[FALLBACK].items() if key.startswith("role.")}
+"""What columns are read as -> its key."""
 
 
 class Column(TypedDict):
@@ -89,12 +94,18 @@ def _unread_columns(row: TrackedRow) -> Iterator[tuple[str, Any]]:
             yield ROW.sub("", path), value
 
 
-def describe_columns(columns: list[Column]) -> list[str]:
+def describe_columns(columns: list[Column], language: str = FALLBACK) -> list[str]:
     """Return lines for people: the columns that were read, and each one that was not."""
-    read = [f"{column['column']} ({column['read_as']})" for column in columns if column["read_as"]]
-    lines = [f"read: {', '.join(read)}"] if read else []
+    read = [f"{column['column']} ({_role(column['read_as'], language)})" for column in columns if column["read_as"]]
+    lines = [say(language, "account.read", columns=", ".join(read))] if read else []
     for column in columns:
         if not column["read_as"]:
-            example = f", such as {column['example']!r}" if column["example"] else ""
-            lines.append(f"not read: {column['column']} ({column['rows']:,} rows{example})")
+            key = "account.unread_example" if column["example"] else "account.unread"
+            values = {"column": column["column"], "n": column["rows"], "example": column["example"]}
+            lines.append(say(language, key, **values))
     return lines
+
+
+def _role(role: str, language: str) -> str:
+    """Return what a column was read as in a language; readers name it in English."""
+    return say(language, ROLES[role]) if role in ROLES else role

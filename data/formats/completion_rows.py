@@ -57,7 +57,7 @@ def _read_both(row: TrackedRow, form: Format) -> list[CompletionShape]:
     """Return every answer of the row's pairs, each once."""
     reader = form.reader("preferences")
     if reader is None:
-        raise BadRow(f"the {form.name} format has no preferences")
+        raise BadRow.of("row.no_preferences", form=form.name)
     shapes: list[CompletionShape] = []
     for shape in _completions(reader(row)):
         if shape not in shapes:

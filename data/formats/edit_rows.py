@@ -14,12 +14,12 @@ from dataclasses import replace
 from data.formats.grouping import first_row
 from data.formats.rows import all_columns
 from data.formats.shapes import Answer, Edit, PairShape, PreferenceShape, Vote
-from data.formats.tracked_row import TrackedRow
+from data.formats.tracked_row import TrackedRow, remark
 from data.tables.verdicts import EDIT_MARGIN
 
 OVER_EDITED, OVER_OTHER = ":1", ":2"
-FLATTENED = "rows of an edit were read as comparisons that count fully"
-UNSAID = "the comparison of an edit has no row, as a tie has none: it counts as two bad answers"
+FLATTENED = remark("edit_flattened")
+UNSAID = remark("edit_unsaid")
 
 Statement = tuple[Answer, Answer, int]
 """A better and a worse answer, and the margin."""

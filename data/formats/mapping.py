@@ -84,5 +84,5 @@ def _value(row: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN40
         try:
             value = value[int(step)] if isinstance(value, list) else value[step]
         except (KeyError, IndexError, TypeError, ValueError):
-            raise BadRow(f"the row has no {'.'.join(path[: place + 1])!r}", ".".join(path)) from None
+            raise BadRow.of("row.no_path", ".".join(path), path=".".join(path[: place + 1])) from None
     return value

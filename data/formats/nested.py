@@ -68,5 +68,5 @@ def _parse_literal(text: str) -> Any:  # noqa: ANN401 (any JSON value)
         if isinstance(node, ast.Dict):
             keys = [ast.dump(key) for key in node.keys if key]
             if len(set(keys)) < len(keys):
-                raise NotStrict("a key is there twice")
+                raise NotStrict("some_key_twice")
     return value

@@ -17,14 +17,14 @@ from data.formats.grouping import first_row
 from data.formats.rows import all_columns
 from data.formats.rows.fields import read_number
 from data.formats.shapes import PairShape, PreferenceShape, RankingShape
-from data.formats.tracked_row import TrackedRow
+from data.formats.tracked_row import TrackedRow, remark
 from data.tables.rankings import FEWEST, MOST
 from data.tables.verdicts import RANKING_MARGIN
 
 MOST_ROWS = math.comb(MOST, 2)
 NAMES = ("kind", "said_in")
-FLATTENED = "rows of a ranking were read as comparisons that count fully"
-TIED = "the file has no rows for the ties of a ranking: answers that no row orders are tied"
+FLATTENED = remark("ranking_flattened")
+TIED = remark("ranking_tied")
 
 
 def join_rows(rows: Sequence[TrackedRow], shapes: Sequence[object]) -> RankingShape | None:

@@ -23,7 +23,8 @@ from data.formats.files.packing import BROKEN
 from data.formats.files.source import Source
 from data.formats.files.text_encoding import CARRIAGE_RETURNS, TextStream, open_text
 from data.formats.values import LONGEST, read_json_values
-from data.json_text import parse_json
+from data.json_text import TOO_DEEP, describe_json_error, parse_json
+from data.texts import Translatable
 
 KNOWN = frozenset(
     (
@@ -145,11 +146,12 @@ def _lines(source: Source, meter: Meter | None) -> Iterator[Row]:
             except UnicodeDecodeError as error:
                 yield Row(number, {}, _undecodable(error, below))
             except json.JSONDecodeError as error:
-                yield Row(number, {}, f"not valid JSON ({error.msg}, column {error.colno})")
+                reason = describe_json_error(error)
+                yield Row(number, {}, Translatable.of("row.json_invalid", reason=reason, column=error.colno))
             except RecursionError:
-                yield Row(number, {}, "nested too deeply")
+                yield Row(number, {}, TOO_DEEP)
             except ValueError as error:
-                yield Row(number, {}, f"not usable JSON ({str(error).split(';')[0]})")
+                yield Row(number, {}, Translatable.of("row.json_unusable", reason=describe_json_error(error)))
             else:
                 yield _object(number, value)
 
@@ -189,7 +191,7 @@ KINDS = {"lines": _lines, "values": _values, "table": _table, "parquet": _parque
 def _object(line: int, value: object) -> Row:
     if isinstance(value, dict):
         return Row(line, value)
-    return Row(line, {}, f"a row must be a JSON object {{...}}, this one is {json.dumps(value)[:40]}")
+    return Row(line, {}, Translatable.of("row.not_object", given=json.dumps(value)[:40]))
 
 
 def _raw_lines(stream: BufferedIOBase, source: Source) -> Iterator[tuple[int, bytes]]:
@@ -241,5 +243,5 @@ def _read_head(stream: BufferedIOBase, source: Source) -> bytes:
 
 def _undecodable(error: UnicodeDecodeError, text: TextStream) -> str:
     if text.encoding:
-        return f"not {text.encoding} text"
-    return f"not UTF-8 text (byte 0x{error.object[error.start]:02x} at {error.start + 1})"
+        return Translatable.of("row.not_encoding", encoding=text.encoding)
+    return Translatable.of("row.not_utf8_line", byte=error.object[error.start], place=error.start + 1)

@@ -4,7 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView, Mapping
+from functools import lru_cache
 from typing import Any
+
+from data.texts import Translatable
+
+
+@lru_cache(maxsize=1000)
+def remark(key: str, /, **values: str | int) -> Translatable:
+    """Return a remark about rows. Many rows have the same, which is made once."""
+    return Translatable.of(f"remark.{key}", **values)
 
 
 class TrackedRow(Mapping[str, Any]):
@@ -79,7 +88,7 @@ class TrackedRow(Mapping[str, Any]):
         return self._parts
 
     def note(self, text: str) -> None:
-        """Record a remark about this row. Equal remarks are counted over the file."""
+        """Record a remark about this row, as `remark` makes it. Equal remarks are counted over the file."""
         self.notes.append(text)
 
     @property

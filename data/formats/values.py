@@ -14,10 +14,11 @@ from data.errors import BadInput
 from data.formats.files.opening import make_read_error
 from data.formats.files.packing import BROKEN
 from data.formats.files.source import Source
-from data.json_text import DECODER, NotStrict
+from data.json_text import DECODER, TOO_DEEP, NotStrict, describe_json_error
+from data.texts import Translatable
 
 LONGEST = 16 << 20  # characters or bytes of one row; a longer one is a broken file
-TOO_LONG = f"the row is longer than {LONGEST >> 20} MiB"
+TOO_LONG = Translatable.of("row.too_long", size=LONGEST >> 20)
 CHUNK = 1 << 16
 LENIENT = json.JSONDecoder()
 """Finds the end of a value that has a problem."""
@@ -48,12 +49,12 @@ def _elements(window: _Window) -> Iterator[tuple[int, object, str]]:
             yield window.value()
             separator = window.next_character()
             if separator not in (",", "]"):
-                raise window.wrong(f"expected , or ] and found {separator!r}" if separator else "")
+                raise window.wrong(Translatable.of("json.expected", separator=separator) if separator else "")
             window.skip()
             if separator == "]":
                 break
     if extra := window.next_character():
-        raise window.wrong(f"something follows the end of the array: {extra!r}")
+        raise window.wrong(Translatable.of("json.extra", extra=extra))
 
 
 def _scan(text: str, position: int) -> tuple[object, int, str]:
@@ -61,7 +62,7 @@ def _scan(text: str, position: int) -> tuple[object, int, str]:
     try:
         return *DECODER.raw_decode(text, position), ""
     except NotStrict as problem:
-        return None, LENIENT.raw_decode(text, position)[1], str(problem)
+        return None, LENIENT.raw_decode(text, position)[1], problem.reason
 
 
 class _Window:
@@ -81,7 +82,7 @@ class _Window:
                 skipped += space.end() - self.position
                 self.position = space.end()
             if skipped > LONGEST:
-                raise self.wrong(f"more than {LONGEST >> 20} MiB of white space")
+                raise self.wrong(Translatable.of("json.space", size=LONGEST >> 20))
             if self.position < len(self.text) or self.ended:
                 return self.text[self.position : self.position + 1]
             self._more(CHUNK)
@@ -98,12 +99,12 @@ class _Window:
             try:
                 value, end, problem = _scan(self.text, self.position)
             except RecursionError:
-                raise self.wrong("nested too deeply") from None
+                raise self.wrong(TOO_DEEP) from None
             except json.JSONDecodeError as error:
                 if self.ended or len(self.text) > LONGEST:
                     raise self._undecodable(error) from None
             except ValueError as error:
-                raise self.wrong(str(error).split(";")[0]) from None
+                raise self.wrong(describe_json_error(error)) from None
             else:
                 # A number that ends where the window ends may go on beyond it.
                 if end < len(self.text) or self.ended:
@@ -125,8 +126,8 @@ class _Window:
         if self.ended and cut:
             return self.wrong("")
         if not self.ended and cut:
-            return self.wrong(f"one value is longer than {LONGEST >> 20} MiB")
-        return self.wrong(error.msg, error.pos)
+            return self.wrong(Translatable.of("json.long", size=LONGEST >> 20))
+        return self.wrong(describe_json_error(error), error.pos)
 
     def _line_at(self, position: int) -> int:
         self.line += self.text.count("\n", self.counted, position)
@@ -141,7 +142,7 @@ class _Window:
             self.ended = not raw
             more = self.decode(raw, final=self.ended)
         except UnicodeDecodeError as error:
-            raise self.wrong(f"not UTF-8 text (byte 0x{error.object[error.start]:02x})") from None
+            raise self.wrong(Translatable.of("json.byte", byte=error.object[error.start])) from None
         except BROKEN as error:
             raise make_read_error(self.path, error, self.line) from None
         self.text, self.position = self.text[self.position :] + more, 0

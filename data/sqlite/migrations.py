@@ -27,18 +27,14 @@ from data.sqlite.schema import (
     ratings,
     resolved_settings,
     retractions,
+    reward_models,
     webhook_deliveries,
 )
+from data.sqlite.schema.projects import STANDARD_GUIDELINE, STANDARD_PROJECT
 from data.sqlite.schema.quality import apply as add_quality
 from data.sqlite.statements import freeze_tables, split_statements
 
 migrations = Migrations("preference-loop")
-
-STANDARD_PROJECT = (1, "Standard")
-STANDARD_GUIDELINE = (
-    "Which answer would you rather have received? "
-    "Judge the whole answer: does it do what was asked, is it true, is it polite."
-)
 
 
 @migrations()
@@ -233,6 +229,19 @@ def m190_online_pairs(db: Database) -> None:
     """Create the list of pairs that online runs ask about."""
     for statement in split_statements(online_pairs.TABLE):
         db.execute(statement)
+
+
+@migrations()
+def m200_reward_roles(db: Database) -> None:
+    """Add the role of reward models."""
+    for statement in reward_models.ROLES:
+        db.execute(statement)
+
+
+@migrations()
+def m210_reward_scores(db: Database) -> None:
+    """Create the scores of reward models."""
+    db.execute(reward_models.SCORES)
 
 
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}

@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 from data.clock import now
 from data.errors import BadInput, Refused
 from data.records import Comparison
-from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.schema.projects import STANDARD_PROJECT
 from data.sqlite.table import Table
 from data.tables.completions import Completions
 from data.tables.demonstrations import Demonstrations

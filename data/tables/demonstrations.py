@@ -14,7 +14,7 @@ from data.clock import now
 from data.errors import BadInput, Refused
 from data.ids import canonical_json
 from data.records import Prompt
-from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.schema.projects import STANDARD_PROJECT
 from data.sqlite.table import Table
 from data.tables.accounts import Accounts
 from data.tables.imports import import_done

@@ -12,7 +12,7 @@ from typing import Any
 from data.clock import now
 from data.errors import BadInput
 from data.records import Pair
-from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.schema.projects import STANDARD_PROJECT
 from data.sqlite.table import Table
 from data.tables.retractions import not_retracted
 

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from data.clock import now
 from data.errors import BadInput
 from data.records import Account
-from data.sqlite.migrations import STANDARD_GUIDELINE, STANDARD_PROJECT
+from data.sqlite.schema.projects import STANDARD_GUIDELINE, STANDARD_PROJECT
 from data.sqlite.table import Table
 from data.tables.forms import Form
 from data.tables.project_settings import Changes, Settings, checked_guideline, settings_row

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, NotRequired, TypedDict, Unpack
 
 from data.ids import REWARD_MODEL
-from data.records import RewardModel
+from data.records import RewardModel, RewardRole
 from data.tables.model_rows import ModelTable
 
 
@@ -22,6 +22,7 @@ class NewRewardModel(TypedDict):
     report: NotRequired[dict[str, Any]]
     seed: NotRequired[int | None]
     versions: NotRequired[dict[str, Any]]
+    role: NotRequired[RewardRole]
 
 
 class RewardModels(ModelTable):
@@ -31,5 +32,9 @@ class RewardModels(ModelTable):
     parsed = ("config", "report", "versions")
 
     def add(self, **columns: Unpack[NewRewardModel]) -> RewardModel:
-        """Add a reward model."""
+        """Add a reward model: a driver, unless `role` says otherwise."""
         return self._add(columns)
+
+    def set_role(self, id: int, role: RewardRole) -> None:
+        """Change a reward model's role."""
+        self._store.execute("UPDATE reward_models SET role = ? WHERE id = ?", [role, id])

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cache, reduce
 from pathlib import Path
 from string import Formatter
+from typing import Self
 
 FALLBACK = "en"
 """The language of logs, the command line and stored lines."""
@@ -47,14 +49,45 @@ class _Plurals(Formatter):
 
 def say(language: str, key: str, /, **values: object) -> str:
     """Return the text of `key` in `language`, filled with `values`. Raise KeyError for an unknown key."""
-    return _Plurals().vformat(TEXTS[language][key], (), values)
+    text = TEXTS[language][key]
+    if language != FALLBACK:
+        values = {
+            name: value.in_language(language) if isinstance(value, Translatable) else value
+            for name, value in values.items()
+        }
+    return _Plurals().vformat(text, (), values) if "|" in text else text.format(**values)
+
+
+class Translatable(str):
+    """A filled English text of the catalogue, with its key and its values. Pages show it in the reader's language."""
+
+    key: str
+    values: Mapping[str, object]
+
+    @classmethod
+    def of(cls, key: str, /, **values: object) -> Self:
+        """Return the English text of `key`, filled with `values`. Raise KeyError for an unknown key."""
+        text = cls(say(FALLBACK, key, **values))
+        text.key, text.values = key, values
+        return text
+
+    def in_language(self, language: str) -> str:
+        """Return the text in `language`."""
+        return say(language, self.key, **self.values)
+
+
+def join_texts(key: str, texts: Iterable[str]) -> str:
+    """Return texts joined by the text `key`, such as "a and b" for the key `and`. Raise TypeError without any."""
+    return reduce(lambda first, second: Translatable.of(key, first=first, second=second), texts)
 
 
 def translate_line(line: str, language: str) -> str:
-    """Return a stored English line of an error or of a run's note in `language`; any other line as it is.
+    """Return a text of the catalogue in `language`, or a stored line of an error or a run's note; others as they are.
 
     Runs store one English line for each, which is matched with the texts.
     """
+    if isinstance(line, Translatable):
+        return line.in_language(language)
     if language == FALLBACK or len(line) > LONGEST:
         return line
     for key, pattern in _stored_patterns():

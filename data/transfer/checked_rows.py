@@ -20,6 +20,8 @@ from data.formats.reading import detect_kind, read_lines, read_rows
 from data.formats.rows.fields import BadRow
 from data.formats.tracked_row import TrackedRow
 from data.ids import content_hash
+from data.json_text import TOO_DEEP
+from data.texts import Translatable
 from data.transfer.import_target import ImportRow
 
 RANKING, COMPARISON = "ranking", "comparison"
@@ -87,7 +89,7 @@ def _check_each(file: ImportFile, reading: Reading, meter: Meter | None) -> Iter
         except BadRow as bad:
             yield CheckedRow(file, line, row, reason=bad.reason, field=bad.field)
         except RecursionError:
-            yield CheckedRow(file, line, {}, reason="nested too deeply")
+            yield CheckedRow(file, line, {}, reason=TOO_DEEP)
 
 
 def _find_event(row: CheckedRow) -> tuple[str, object]:
@@ -185,7 +187,7 @@ def _until_broken(rows: Iterator[tuple[int, dict, str]]) -> Iterator[tuple[int, 
     except BadInput as broken:
         if broken.line is None:
             raise
-        yield broken.line, {}, f"{broken.error}; nothing after it can be read"
+        yield broken.line, {}, Translatable.of("row.nothing_after", error=broken.error)
 
 
 def _rows(source: Source, what: str, meter: Meter | None) -> Iterator[tuple[int, dict, str]]:

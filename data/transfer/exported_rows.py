@@ -21,9 +21,10 @@ from data.formats.export.formats import (
 from data.formats.rows.fields import BadRow
 from data.formats.shapes import InstructionShape, PreferenceShape, PromptShape
 from data.store import Store
+from data.texts import Translatable
 from data.views.preferences import PreferenceRow
 
-TIE, PARTIAL = "tie", "the format cannot hold another answer of its ranking or edit"
+TIE, PARTIAL = Translatable.of("omitted.tie"), Translatable.of("omitted.partial")
 """Reasons for rows that a format leaves out."""
 
 

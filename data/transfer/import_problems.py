@@ -16,10 +16,11 @@ from data.formats import MEANING, read_row
 from data.formats.mapping import Mapped, apply_mapping
 from data.formats.rows.fields import BadRow
 from data.formats.rows.trl import PROMPTS
+from data.texts import Translatable
 
 MOST = 50
 """Most reasons with a count of their own."""
-OTHERS = "other reasons"
+OTHERS = Translatable.of("row.other_reasons")
 EXAMPLE = 120  # characters
 SAMPLE, LARGEST = 40, 1 << 16
 """Bad rows that a mapping is tried on, and the characters of the largest of them."""
@@ -89,7 +90,7 @@ class Problems:
             good = sum(_reads(row, mapping, what, form) for row in self._sample)
             if 2 * good > len(self._sample):
                 names = ",".join(f"{target}={column}" for target, column in mapping.items())
-                return f"Most bad rows can be read with --map {names}."
+                return Translatable.of("row.hint", mapping=names)
         return ""
 
 

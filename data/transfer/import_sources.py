@@ -19,6 +19,7 @@ from data.formats.files import archives
 from data.formats.files.other_kinds import refuse_document
 from data.formats.files.source import Source, unpacked_name
 from data.formats.reading import detect_kind
+from data.texts import Translatable, join_texts
 from data.transfer.checked_rows import ImportFile
 from data.transfer.hub import cached_dataset
 
@@ -66,7 +67,9 @@ def notes_of(files: Sequence[ImportFile]) -> list[str]:
     for file in files:
         for note in file.source.notes:
             notes.setdefault(note, []).append(PurePath(file.source.member or file.source.path).name)
-    return [note if len(files) == 1 else f"{note}: {_listed(names)}" for note, names in notes.items()]
+    if len(files) == 1:
+        return list(notes)
+    return [Translatable.of("source.noted", note=note, names=_listed(names)) for note, names in notes.items()]
 
 
 def _expand(file: ImportFile, notes: list[str]) -> list[ImportFile]:
@@ -130,14 +133,14 @@ def _described(
     parts: Sequence[ImportFile], left: dict[str, list[str]], place: PurePath, split: str = ""
 ) -> Iterator[str]:
     """Yield the number of files with their names, and what was left out. Raises BadInput if there are none."""
-    told = [f"left out, {reason}: {_listed(names)}" for reason, names in left.items()]
+    told = [Translatable.of("source.left", reason=reason, names=_listed(names)) for reason, names in left.items()]
     if not parts:
-        which = f" of {split!r}" if split else ""
-        seen = f" ({'; '.join(told)})" if told else ""
-        raise BadInput(f"it holds no rows{which}{seen}", "Name one with JSON, CSV, Parquet or Arrow.", file=str(place))
+        which = Translatable.of("source.of_split", split=split) if split else ""
+        seen = Translatable.of("source.seen", left=join_texts("source.list", told)) if told else ""
+        raise BadInput.of("error.no_rows_inside", file=str(place), which=which, seen=seen)
     names = list(dict.fromkeys(part.name for part in parts))
-    files = "1 file" if len(parts) == 1 else f"{len(parts):,} files"
-    yield f"{place.name if isinstance(place, Path) else place}: {files} ({_listed(names)})"
+    name = place.name if isinstance(place, Path) else str(place)
+    yield Translatable.of("source.files", place=name, n=len(parts), names=_listed(names))
     yield from told
 
 
@@ -166,13 +169,13 @@ def _reason_to_leave(
     full = PurePath(source.member or source.path).name
     name = source.name
     if name in DESCRIPTIONS:
-        return "describes the data"
+        return Translatable.of("source.describes")
     if name.endswith(REJECTED):
-        return "rejected rows of an import"
+        return Translatable.of("source.rejected")
     if full.startswith(("cache-", "tmp")) and full.endswith(".arrow"):
-        return "a cached computation"
+        return Translatable.of("source.cached")
     if not source.member and full not in saved.get(source.path.parent, (full,)):
-        return "not listed in state.json"
+        return Translatable.of("source.unlisted")
     try:
         if not source.member and _is_archive(source):
             refuse_document(source)
@@ -182,7 +185,8 @@ def _reason_to_leave(
         return problem.error
     if kind in ("parquet", "arrow") or (alone and name.endswith(".txt")):
         return ""
-    return "text without rows" if kind == "text" or PurePath(name).suffix.lower() not in TEXT_ENDINGS else ""
+    without_rows = kind == "text" or PurePath(name).suffix.lower() not in TEXT_ENDINGS
+    return Translatable.of("source.text") if without_rows else ""
 
 
 def _is_archive(source: Source) -> bool:
@@ -218,5 +222,5 @@ def _natural(path: PurePath | str) -> list[tuple[int, int, str]]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    others = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + others
+    first = ", ".join(names[:NAMED])
+    return Translatable.of("source.more", names=first, n=len(names) - NAMED) if len(names) > NAMED else first

@@ -11,6 +11,7 @@ from data.errors import BadInput
 from data.formats import KEYS
 from data.formats.columns import Columns
 from data.formats.shapes import PairShape, PreferenceShape, RankingShape
+from data.texts import Translatable, join_texts
 from data.transfer.checked_rows import CheckedRow, ImportFile, Reading
 from data.transfer.import_problems import Problems
 
@@ -61,17 +62,27 @@ class Survey:
 
     def refusal(self, files: Sequence[ImportFile]) -> BadInput:
         """Return the error for the first bad row, with the number of good rows and the remedy."""
-        bad, needs = self.first_bad, f"Each row needs {KEYS[self.reading.what]}."
+        bad, keys = self.first_bad, KEYS[self.reading.what]
         if bad is None:
-            return BadInput.of("error.file_no_rows", keys=KEYS[self.reading.what], file=str(files[0].source))
-        count = f"{self.good} of {self.good + self.bad} rows are good"
+            return BadInput.of("error.file_no_rows", keys=keys, file=str(files[0].source))
         others = len(self.problems.report()) - 1
-        count += f"; {others} other reason{'s' * (others > 1)}, see --dry-run" if others else ""
-        needs += " Name other columns with --map, as in --map prompt=COLUMN." if bad.row else ""
-        remedy = "Correct it, or import the good rows with --skip-bad." if self.good else needs
-        if hint := self.problems.remedy(self.reading.what, self.reading.form):
-            remedy = f"{hint} {remedy}" if self.good else hint
-        return BadInput(f"{bad.reason} ({count})", remedy, file=str(bad.file.source), line=bad.line, field=bad.field)
+        hint = self.problems.remedy(self.reading.what, self.reading.form)
+        if self.good:
+            remedies = [hint, Translatable.of("row.skip")]
+        else:
+            needs = Translatable.of("row.needs", keys=keys)
+            remedies = [hint] if hint else [needs, Translatable.of("row.columns") if bad.row else ""]
+        return BadInput.of(
+            "error.bad_row",
+            file=str(bad.file.source),
+            line=bad.line,
+            field=bad.field,
+            reason=bad.reason,
+            good=self.good,
+            rows=self.good + self.bad,
+            others=Translatable.of("row.others", n=others) if others else "",
+            remedy=join_texts("sentences", filter(None, remedies)),
+        )
 
     def report(self) -> dict[str, Any]:
         """Return the account of a reading: columns, remarks on rows, and bad rows by reason."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from data.formats.shapes import PromptShape
 from data.ids import canonical_json
 from data.records import Account
-from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.schema.projects import STANDARD_PROJECT
 from data.store import Store
 from data.tables.imports import PAUSE, Pace
 from data.tables.prompts import COLUMNS, prompt_row

@@ -17,9 +17,10 @@ from data.formats import AUTO
 from data.formats.files.opening import Meter
 from data.formats.mapping import format_mapping
 from data.formats.values import LONGEST
-from data.sqlite.migrations import STANDARD_PROJECT
+from data.sqlite.schema.projects import STANDARD_PROJECT
 from data.store import Store
 from data.tables.imports import Pace, folder_of
+from data.texts import Translatable, join_texts
 from data.transfer.checked_rows import CheckedRow, ImportFile, Reading, check_rows
 from data.transfer.import_sources import expand, notes_of
 from data.transfer.import_survey import Survey
@@ -27,13 +28,6 @@ from data.transfer.import_target import ImportRow, ImportTarget, Inserter
 from data.transfer.inserting import IN_PROJECTS, INSERTERS
 from data.transfer.progress_bar import Progress, ignore_progress
 from data.transfer.rejected_rows import write_rejected
-
-ADDED = {
-    "prompts": ("prompts", "sample answers with preference-loop sample"),
-    "instructions": ("instruction rows", "train on them with preference-loop train sft"),
-    "preferences": ("comparisons", "train a reward model with preference-loop train reward"),
-}
-"""Rows of a kind -> their name, and what they allow next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +122,15 @@ def import_files(
 def next_step(store: Store, what: str, id: int, added: int) -> str:
     """Return what an import added, and the step that it makes possible."""
     if not added:
-        return "nothing new: every row was imported before"
+        return Translatable.of("next.none")
     if what in ("pairs", "completions"):
         waiting = store.value("SELECT count(*) FROM pairs WHERE import_id = ? AND shown", [id])
-        if waiting:
-            pairs = "1 pair waits" if waiting == 1 else f"{waiting:,} pairs wait"
-            return f"{_count(added, what)} added, {pairs}: open /label"
-        return f"{_count(added, what)} added; no pair waits, because no prompt has two different new answers"
-    name, step = ADDED[what]
+        key = "next.waiting" if waiting else "next.no_pair"
+        return Translatable.of(key, count=Translatable.of(f"count.{what}", n=added), n=waiting)
     ranked = store.value("SELECT count(*) FROM rankings WHERE import_id = ?", [id])
-    counts = [_count(number, of) for number, of in ((added - ranked, name), (ranked, "rankings")) if number]
-    return f"{' and '.join(counts)} added: {step}"
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name.removesuffix('s') if number == 1 else name}"
+    name = "comparisons" if what == "preferences" else what
+    counts = [Translatable.of(f"count.{of}", n=n) for n, of in ((added - ranked, name), (ranked, "rankings")) if n]
+    return Translatable.of(f"next.{what}", count=join_texts("and", counts))
 
 
 def find_project_id(store: Store, what: str, name: str) -> int:

@@ -54,18 +54,36 @@ JOIN (SELECT comparison_id, 1 AS number, edited_id AS worse_id FROM edits
     FROM edits AS e JOIN comparisons AS c ON c.id = e.comparison_id WHERE c.winner_id IS NULL OR c.winner_id = e.edited_id
 ) AS n ON n.comparison_id = c.id AND (n.number = 1 OR NOT c.adjudicated)
 """
+COLUMNS = """s.comparison_id, s.prompt_id, prompts.text AS prompt, prompts.messages, prompts.split,
+    s.a_id, s.b_id, a.text AS a_text, b.text AS b_text, a.model_name AS a_model, b.model_name AS b_model, a.token_ids AS a_token_ids, b.token_ids AS b_token_ids,
+    s.winner_id, s.margin, s.source, s.labeler_id, accounts.name AS labeler, projects.name AS project, s.guideline_version,
+    s.kind, s.said_in, s.share"""
+USABLE = f"a.text != b.text AND {not_retracted('completion', 's.a_id')} AND {not_retracted('completion', 's.b_id')}"
 STATEMENTS = f"""
 WITH wanted AS NOT MATERIALIZED (
     {CURRENT} WHERE c.source IN (SELECT value FROM json_each(:sources)) AND (:gold OR NOT c.gold) AND c.{NOT_ASIDE}
 )
-SELECT s.comparison_id, s.prompt_id, prompts.text AS prompt, prompts.messages, prompts.split,
-    s.a_id, s.b_id, a.text AS a_text, b.text AS b_text, a.model_name AS a_model, b.model_name AS b_model, a.token_ids AS a_token_ids, b.token_ids AS b_token_ids,
-    s.winner_id, s.margin, s.source, s.labeler_id, accounts.name AS labeler, projects.name AS project, s.guideline_version,
-    s.kind, s.said_in, s.share
+SELECT {COLUMNS}
 FROM ( -- each part comes in order and they are merged, before texts come in; comparisons follow their index
     {COMPARED} UNION ALL {ADJUDICATED} UNION ALL {RANKED} UNION ALL {EDITED} ORDER BY created_at, comparison_id LIMIT -1
 ) AS s
 {JOINED}
-WHERE a.text != b.text AND {not_retracted("completion", "s.a_id")} AND {not_retracted("completion", "s.b_id")}
+WHERE {USABLE}
 """
 """Every statement of the sources in the order of the events; parameters: :sources (JSON list), :gold."""
+TEST_STATEMENTS = f"""
+WITH wanted AS NOT MATERIALIZED (
+    {CURRENT} WHERE c.source IN (SELECT value FROM json_each(:sources)) AND (:gold OR NOT c.gold) AND c.{NOT_ASIDE}
+        AND c.created_at > :since
+)
+SELECT {COLUMNS}, x.score AS a_score, y.score AS b_score, x.completion_id IS NOT NULL AND y.completion_id IS NOT NULL AS scored
+FROM ({COMPARED} UNION ALL {ADJUDICATED} AND d.created_at > :since) AS s
+{JOINED}
+LEFT JOIN reward_scores AS x ON x.reward_model_id = :model AND x.completion_id = s.a_id
+LEFT JOIN reward_scores AS y ON y.reward_model_id = :model AND y.completion_id = s.b_id
+WHERE {USABLE} AND prompts.split = 'test'
+"""
+"""The comparisons and adjudications of test prompts after a moment, with the scores that a reward model gave.
+
+Parameters: :sources, :gold, :since, :model.
+"""

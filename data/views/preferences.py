@@ -21,10 +21,12 @@ from data.formats.export.formats import make_pseudonym
 from data.splits import SPLITS
 from data.store import Store
 from data.tables.verdicts import SOURCES
+from data.texts import Translatable
 from data.views.preference_sql import STATEMENTS
 
 PEOPLE = ("person", "import")
 ADJECTIVES = {"person": "human", "import": "imported", "simulated": "simulated", "ai": "AI"}
+NO_WEIGHTS: Mapping[int, float] = {}
 GOLD = "gold"
 """Named beside sources, it admits comparisons of gold items."""
 Source = Sequence[str] | Literal["all"] | str
@@ -37,14 +39,14 @@ _ASIDE = "c.labeler_id IN (SELECT labeler_id FROM labelers_aside)"
 _ANSWER_RETRACTED = """c.pair_id IN (SELECT p.id FROM retracted AS x JOIN completions AS o ON o.id = x.row_id
         JOIN pairs AS p ON p.prompt_id = o.prompt_id AND o.id IN (p.first_id, p.second_id) WHERE x.kind = 'completion')"""
 LEFT_OUT = f"""
-SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_ASIDE}) AS "labeler excluded",
-    (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_ADJUDICATED} AND NOT {_ASIDE}) AS "pair adjudicated",
+SELECT (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_ASIDE}) AS labeler_excluded,
+    (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_ADJUDICATED} AND NOT {_ASIDE}) AS pair_adjudicated,
     (SELECT count(*) FROM retracted AS x JOIN comparisons AS c ON c.id = x.row_id WHERE x.kind = 'comparison' AND c.{_WANTED})
     + (SELECT count(*) FROM retracted AS x JOIN rankings AS r ON r.id = x.row_id WHERE x.kind = 'ranking' AND r.{_WANTED})
     + (SELECT count(*) FROM counted_comparisons AS c WHERE c.{_WANTED} AND {_ANSWER_RETRACTED}
-        AND NOT ({_ADJUDICATED}) AND NOT {_ASIDE}) AS "retracted"
+        AND NOT ({_ADJUDICATED}) AND NOT {_ASIDE}) AS retracted
 """
-"""Comparisons that decisions of researchers leave out, each under one reason."""
+"""Comparisons that decisions of researchers leave out, each under the key of one reason."""
 MARK = """
 SELECT (SELECT max(rowid) FROM comparisons) AS comparisons, (SELECT max(rowid) FROM rankings) AS rankings,
     (SELECT max(id) FROM retractions) AS retractions, (SELECT max(id) FROM set_asides) AS set_asides,
@@ -127,7 +129,7 @@ def stream_rows(
     if first is None:
         raise _nothing(store, wanted)
     for row in chain((first,), statements):
-        yield _row(row, weights or {})
+        yield read_row(row, weights or {})
 
 
 def freeze_row(row: PreferenceRow) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def thaw_row(row: Mapping[str, Any]) -> PreferenceRow:
 def count_excluded(store: Store, source: Source = PEOPLE) -> dict[str, int]:
     """Count the current comparisons that researchers' decisions exclude, by reason."""
     counts = store.one(LEFT_OUT, {"sources": json.dumps(parse_sources(source)[0])})
-    return {reason: count for reason, count in counts.items() if count}
+    return {Translatable.of(f"omitted.{reason}"): count for reason, count in counts.items() if count}
 
 
 def snapshot_filters(store: Store, source: Source, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (the values of columns and fields have many types)
@@ -199,7 +201,8 @@ def _nothing(store: Store, sources: Sequence[str]) -> BadInput:
     return BadInput.of("error.no_comparisons", admit=ADMIT_SIMULATED, field="labels")
 
 
-def _row(row: Mapping[str, Any], weights: Mapping[int, float]) -> PreferenceRow:
+def read_row(row: Mapping[str, Any], weights: Mapping[int, float] = NO_WEIGHTS) -> PreferenceRow:
+    """Return a row of the statements in `data.views.preference_sql`; `weights` maps labelers' ids to weights."""
     values = dict(row)
     winner = values.pop("winner_id")
     for name in ("messages", "a_token_ids", "b_token_ids"):

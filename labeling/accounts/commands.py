@@ -18,6 +18,7 @@ from data.store import Store
 from data.tables.personal_data import ALLOWED
 from data.tables.tokens import TokenInfo
 from labeling.accounts import accounts, management
+from labeling.texts.pages import bad_input
 
 Command = Callable[[argparse.Namespace], dict[str, Any]]
 Render = Callable[[dict[str, Any]], str]
@@ -204,7 +205,7 @@ def find_account(store: Store, name: str) -> Account:
     """Return the account of that name, open or closed. Raises BadInput for an unknown name."""
     account = store.accounts.by_name(name)
     if account is None:
-        raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
+        raise bad_input("refused.account_unknown", field="name", account=name)
     return account
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from unicodedata import normalize
 
-from data.errors import BadInput, Refused
+from data.errors import Refused
 from data.records import Account
 from data.store import Store
 from labeling.accounts import accounts
@@ -112,7 +112,7 @@ def revoke_token(store: Store, name: str, mark: str, *, by: Account | None = Non
     """Revoke the token with this mark. Raises BadInput for an unknown account or token."""
     account = store.accounts.by_name(name)
     if account is None:
-        raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="name")
+        raise bad_input("refused.account_unknown", field="name", account=name)
     with store.transaction():
         store.tokens.revoke_by_mark(account.id, "api", mark)
         store.audit.add(audit_name(by), "revoke token", account=account.id)
@@ -152,7 +152,7 @@ def find_open_account(store: Store, name: str) -> Account:
     """Return the account of that name. Raises BadInput if there is none, or if it is closed."""
     account = store.accounts.by_name(name)
     if account is None or account.disabled:
-        raise BadInput(f"there is no open account {name!r}", "See: preference-loop account list", field="name")
+        raise bad_input("refused.account_closed", field="name", account=name)
     return account
 
 

@@ -9,6 +9,7 @@ its own (DNS rebinding). Below `--root-path` every path begins with it, whether 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -31,19 +32,23 @@ HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\
 OWN_PREFIXES = ("/label", "/train", "/api", "/login", "/logout", "/first", "/invite", "/oidc", "/healthz", "/metrics")
 
 
-class ProxyHeaders:
-    """The layer around the gate.
+class ServedAddress(NamedTuple):
+    """The address of the app: `root_path` stands in front of every path. `behind_proxy`: a proxy's headers count.
 
     `loopback_only`: only this machine can connect, so the Host must be a loopback name.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, behind_proxy: bool = False, root_path: str = "", loopback_only: bool = False
-    ) -> None:
+    root_path: str = ""
+    behind_proxy: bool = False
+    loopback_only: bool = False
+
+
+class ProxyHeaders:
+    """The layer around the gate."""
+
+    def __init__(self, app: ASGIApp, address: ServedAddress = ServedAddress()) -> None:  # noqa: B008 (a constant)
         self.app = app
-        self.behind_proxy = behind_proxy
-        self.root_path = root_path
-        self.loopback_only = loopback_only
+        self.root_path, self.behind_proxy, self.loopback_only = address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its true client, scheme, Host and path."""

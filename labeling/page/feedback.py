@@ -47,9 +47,11 @@ class OnlineEffect(NamedTuple):
 
 
 def effect(store: Store) -> Effect:
-    """Return agreement between people, and the accuracy on test prompts of the newest reward model of their labels."""
+    """Return agreement between people, and the accuracy on test prompts of the newest driver of their labels."""
     models = [
-        model for model in store.reward_models.all() if _from_people(model) and model.report.get("accuracy") is not None
+        model
+        for model in store.reward_models.all()
+        if model.role == "driver" and _from_people(model) and model.report.get("accuracy") is not None
     ]
     cache = CACHES.setdefault(store, CachedFigures(raw_agreement, FOREGROUND_LIMIT))
     return Effect(cache.read(store).figures, models[-1].report["accuracy"] if models else None)

@@ -13,12 +13,13 @@ from data.cli import open_store
 from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Account
-from data.sqlite.migrations import STANDARD_GUIDELINE
+from data.sqlite.schema.projects import STANDARD_GUIDELINE
 from data.store import Store
 from data.tables.forms import parse_form
 from data.tables.project_settings import GUIDELINE_LENGTH
 from data.tables.projects import Project
 from labeling.projects.documents import Document, as_document, with_people
+from labeling.texts.pages import bad_input
 
 ACTOR = "command line"
 SETTINGS = ("overlap", "gold_rate", "repeat_rate")
@@ -166,7 +167,7 @@ def find_accounts(store: Store, names: list[str]) -> list[Account]:
     for name in names:
         account = store.accounts.by_name(name)
         if account is None:
-            raise BadInput(f"there is no account {name!r}", "See: preference-loop account list", field="person")
+            raise bad_input("refused.account_unknown", field="person", account=name)
         accounts.append(account)
     return accounts
 

@@ -8,8 +8,11 @@ write to the disk acknowledges all of them. An action is acknowledged only after
 from __future__ import annotations
 
 import asyncio
+import fcntl
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import nullcontext
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -23,11 +26,29 @@ T = TypeVar("T")
 Batch = list[tuple[Callable[[], Any], Future]]
 
 
-class GroupCommit:
-    """Runs actions on a store in the order of their submission. Its thread starts with the first action."""
+class Turns:
+    """The turns of several processes that write to one home, by a file lock. Its waiters are woken; SQLite's sleep."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, file: Path) -> None:
+        self._file = file.open("w")
+
+    def __enter__(self) -> None:
+        """Wait for this process's turn."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        """End the turn."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+class GroupCommit:
+    """Runs actions on a store in the order of their submission. Its thread starts with the first action.
+
+    `turns` are taken with the other processes of the server, if there are any.
+    """
+
+    def __init__(self, store: Store, turns: Turns | None = None) -> None:
+        self.store, self.turns = store, turns or nullcontext()
         self.waiting: SimpleQueue[tuple[Callable[[], Any], Future]] = SimpleQueue()
         self.loop: WatchedLoop[Batch] = WatchedLoop("group-commit", self._wait, self._work)
 
@@ -67,7 +88,7 @@ class GroupCommit:
     def _commit(self, actions: list[Callable[[], Any]]) -> list[tuple[Any, Exception | None]]:
         """Return every action's result or exception; a failed commit is the exception of all, since it writes none."""
         try:
-            with self.store.transaction():
+            with self.turns, self.store.transaction():
                 return [self._attempt(action) for action in actions]
         except Exception as problem:
             return [(None, problem)] * len(actions)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import BadInput
 from data.records import Instruction
 from data.starter import SOURCE, gold
 from data.store import Store
@@ -55,7 +54,7 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
     """
     for name, value in (("ratings", ratings), ("raters", raters)):
         if value < 1:
-            raise BadInput(f"{value} is too few", "Give at least 1.", field=name)
+            raise bad_input("refused.too_few", field=name, value=value)
     rows = store.instructions.all(split="train", source=SOURCE, limit=SAMPLE_ROWS)
     if not rows:
         raise bad_input("need.scored_rows")
@@ -77,5 +76,5 @@ def simulate_ratings(store: Store, *, ratings: int, raters: int, seed: int = 0, 
 def _gold(store: Store, row: Instruction) -> float:
     facts = store.prompts.get(row.prompt_id).facts
     if facts is None:
-        raise BadInput(f"the row {row.instruction[:60]!r} has no rubric score", "Let people rate: open /label/rate.")
+        raise bad_input("refused.rubric_row", instruction=row.instruction[:60])
     return gold(facts, row.output)

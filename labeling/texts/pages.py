@@ -22,10 +22,18 @@ def text(key: str, **values: object) -> str:
     return say(reader_language(), f"train.{key}", **values)
 
 
-def bad_input(key: str, *, field: str | None = None, kind: type[BadInput] = BadInput, **values: object) -> BadInput:
+def bad_input(
+    key: str,
+    *,
+    file: str | None = None,
+    line: int | None = None,
+    field: str | None = None,
+    kind: type[BadInput] = BadInput,
+    **values: object,
+) -> BadInput:
     """Return an error of that kind; its problem and its remedy are the texts `train.KEY` and `train.KEY_remedy`."""
     texts = text(key, **values), text(f"{key}_remedy", **values)
-    return kind(*texts, field=field, key=f"train.{key}", values=values)
+    return kind(*texts, file, line, field, f"train.{key}", values)
 
 
 def stored_line(key: str, **values: Any) -> str:  # noqa: ANN401 (values of any type fill the blanks)

@@ -18,6 +18,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PreTrainedModel
 
 from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.adapters import HEAD, Weights, as_causal, read_adapter, write_adapter
 from reward.base.lora_targets import lora_config
 from reward.base.patches.lora_forward import patch_forward, set_active_adapters
@@ -156,10 +157,7 @@ class AdaptedModel:
         expected = {key: value.shape for key, value in self.adapter_state(name).items()}
         if expected != {key: value.shape for key, value in tensors.items()}:
             self.drop_adapter(name)
-            raise BadInput(
-                error=f"the adapter in {str(path)!r} does not fit the base model {self.name!r}",
-                remedy="Load it with the base model it was trained on.",
-            )
+            raise bad_input("refused.adapter_misfit", folder=str(path), base=self.name)
         set_peft_model_state_dict(self._wrapped, tensors, adapter_name=name)
         self._activate(self._role)
 

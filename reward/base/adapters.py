@@ -13,7 +13,7 @@ from peft.utils import load_peft_weights
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 
 Weights = dict[str, torch.Tensor]
 Adapter = tuple[LoraConfig, Weights]
@@ -24,19 +24,17 @@ def read_adapter(folder: Path | str) -> Adapter:
     """Return the configuration and the tensors of a LoRA folder. Raises BadInput for anything else."""
     folder = Path(folder)
     if not (folder / "adapter_config.json").is_file():
-        raise BadInput(error=f"no adapter in {str(folder)!r} (no adapter_config.json)", remedy="Give a PEFT folder.")
+        raise bad_input("refused.adapter_none", folder=str(folder))
     kind = json.loads((folder / "adapter_config.json").read_text()).get("peft_type")
     if kind != "LORA":
-        raise BadInput(error=f"the adapter in {str(folder)!r} is {kind!r}", remedy="Only LoRA adapters can be loaded.")
+        raise bad_input("refused.adapter_kind", folder=str(folder), type=kind)
     if not (folder / "adapter_model.safetensors").is_file():
-        raise BadInput(error=f"no adapter_model.safetensors in {str(folder)!r}", remedy="Save it as safetensors.")
+        raise bad_input("refused.adapter_weights", folder=str(folder))
     try:
         config = LoraConfig.from_pretrained(str(folder))
         weights = load_peft_weights(str(folder), device="cpu")
     except (SafetensorError, ValueError, TypeError) as problem:
-        raise BadInput(
-            error=f"cannot read the adapter in {str(folder)!r}: {problem}", remedy="Save it again."
-        ) from problem
+        raise bad_input("refused.adapter_damaged", folder=str(folder), problem=str(problem)) from problem
     assert isinstance(config, LoraConfig), "peft_type LORA is read as a LoraConfig"
     return config, weights
 
@@ -57,19 +55,11 @@ def as_causal(config: LoraConfig, path: Path | str | None) -> LoraConfig:
     """
     replaced = set(config.modules_to_save or ())
     if replaced - {"score", "classifier"}:
-        raise BadInput(
-            error=f"the adapter in {str(path)!r} also replaces {sorted(replaced)}",
-            remedy="Only adapters made of LoRA matrices can share a base model; merge this one into a base of its own.",
-        )
-    problem = None
+        raise bad_input("refused.adapter_replaces", folder=str(path), modules=sorted(replaced))
     if config.bias != "none" or config.lora_bias:
-        problem = f"bias={config.bias!r} and lora_bias={config.lora_bias} train biases, which all roles of a base share"
-    elif path is None and config.init_lora_weights not in (True, "gaussian"):
-        problem = f"with init_lora_weights={config.init_lora_weights!r} a fresh adapter does not start as its base"
-    if problem:
-        raise BadInput(
-            problem, "Give a LoraConfig without it, or merge the adapter into a base of its own", field="peft_config"
-        )
+        raise bad_input("refused.adapter_biases", field="peft_config", bias=config.bias, lora_bias=config.lora_bias)
+    if path is None and config.init_lora_weights not in (True, "gaussian"):
+        raise bad_input("refused.adapter_start", field="peft_config", given=config.init_lora_weights)
     config = copy.copy(config)
     config.task_type, config.modules_to_save, config.lora_dropout = "CAUSAL_LM", None, 0.0
     config.inference_mode = False

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.adapted_model import AdaptedModel
 from reward.base.architecture import find_trunk, trunk_width
 from reward.base.loading import load_causal
@@ -179,5 +179,4 @@ class Base(AdaptedModel):
             expected = self._causal(input_ids=ids, use_cache=False).logits.float()
             ours = self.logits(self.hidden(ids, torch.ones_like(ids, dtype=torch.bool)))
         if not (expected - ours).abs().max() <= 0.01 * expected.abs().max():
-            error = f"PPO cannot reproduce the logits of {self.name!r} ({type(self._causal).__name__})"
-            raise BadInput(error, "Train another base by PPO; this one can be sampled.", field="from")
+            raise bad_input("refused.logits", field="from", base=self.name, model=type(self._causal).__name__)

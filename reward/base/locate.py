@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data.errors import BadInput
 from data.starter import BASE, SOURCE
 from labeling.texts.pages import bad_input
 
@@ -13,16 +12,16 @@ from labeling.texts.pages import bad_input
 def locate(source: str | Path) -> str:
     """Return the folder of a base model, or the id of a hub model that was downloaded before. Raises BadInput."""
     if source == SOURCE:
-        return str(_folder(BASE, "Build it with `python -m rlhf.starter`."))
+        return str(_folder(BASE, "refused.no_starter_config"))
     path = Path(source).expanduser()
     if path.is_dir():
-        return str(_folder(path.resolve(), "Give a folder with config.json, the tokenizer and *.safetensors weights."))
+        return str(_folder(path.resolve(), "refused.no_config"))
     if path.is_absolute() or len(path.parts) > 2 or str(source).startswith((".", "~")):
         raise bad_input("refused.no_model_folder", source=str(source))
     return str(source)
 
 
-def _folder(path: Path, remedy: str) -> Path:
+def _folder(path: Path, refusal: str) -> Path:
     if not (path / "config.json").is_file():
-        raise BadInput(error=f"{str(path)!r} holds no model (no config.json)", remedy=remedy)
+        raise bad_input(refusal, folder=str(path))
     return path

@@ -20,7 +20,6 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from data.errors import BadInput
 from labeling.texts.pages import bad_input
 from reward.base.architecture import decoder_layers, find_trunk
 from reward.training_settings import LoraSettings, TrainerSettings
@@ -133,7 +132,7 @@ def _converted(config: LoraConfig, model: PreTrainedModel) -> LoraConfig:
     try:
         convert_peft_config_for_transformers(converted, model, None)
     except ValueError as problem:
-        raise BadInput(str(problem), "Name these layers as well, or leave targets empty.", field="targets") from None
+        raise bad_input("refused.fused_targets", field="targets", problem=str(problem)) from None
     return converted
 
 

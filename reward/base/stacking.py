@@ -20,7 +20,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import get_pattern_key
 from torch import nn
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.adapters import Adapter, Weights
 
 PREFIX, INNER = "base_model.model.", ".base_layer"
@@ -81,14 +81,14 @@ def stack(model: nn.Module, first: Adapter, second: Adapter) -> Adapter:
 def _changes(model: nn.Module, adapter: Adapter) -> dict[Place, Change]:
     config, weights = adapter
     if config.use_dora:
-        raise BadInput("the adapter is DoRA, which cannot be stacked", "Merge it into its base.")
+        raise bad_input("refused.stack_dora")
     changes = {}
     for name in sorted(name for name in weights if ".lora_" in name):
         match = DOWN.fullmatch(name)
         if match is None:
             if re.search(r"\.lora_(embedding_)?B", name):
                 continue
-            raise BadInput(f"the adapter's tensor {name!r} is no LoRA matrix", "Merge it into its base.")
+            raise bad_input("refused.stack_tensor", tensor=name)
         stem = match["module"].removeprefix(PREFIX)
         module = stem.removesuffix(INNER * stem.count(INNER))
         place = _place(model, module, stem.count(INNER), config.target_parameters or ())

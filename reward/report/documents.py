@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 Interval = list[float]
 """A 95 % interval: its lower and its upper limit."""
@@ -119,10 +119,14 @@ class Forecast(TypedDict):
 
 
 class LearningCurve(TypedDict):
-    """The measured points, and a forecast or the reason (`note`) why there is none."""
+    """The measured points, and a forecast or the reason (`note`) why there is none.
+
+    `stand_in` names the method that the points are of, if the reward model was trained by another one.
+    """
 
     points: list[CurvePoint]
     ceiling: float
     fit: CurveFit | None
     forecast: list[Forecast]
     note: str | None
+    stand_in: NotRequired[str]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.intervals import bootstrap_indices, percentile_interval
+from labeling.texts.pages import stored_line
 from reward.report.documents import Forecast, LearningCurve
 from reward.report.scored import SEED, share_by_prompt, totals
 
@@ -117,17 +118,15 @@ def bootstrapped(points: Sequence[Point], prompts: Sequence[int]) -> np.ndarray:
 def no_forecast_reason(points: Sequence[Point], prompts: Sequence[int], samples: np.ndarray) -> str | None:
     """Return why these points allow no forecast, None if they do; `samples` are their bootstrapped accuracies."""
     if len({point.labels for point in points}) < FEWEST_POINTS:
-        return f"no forecast of more labels: a forecast needs {FEWEST_POINTS} sizes of the training set"
+        return stored_line("note.forecast_sizes", needed=FEWEST_POINTS)
     tested = len(set(prompts))
     if tested < FEWEST_PROMPTS:
-        return f"no forecast of more labels: {tested} test prompts have labels, a forecast needs {FEWEST_PROMPTS}"
+        missing = FEWEST_PROMPTS - tested
+        return stored_line("note.forecast_prompts", missing=missing, tested=tested, needed=FEWEST_PROMPTS)
     low, high = percentile_interval(samples[:, -1] - samples[:, 0])
     if low <= 0:
-        return (
-            "no forecast of more labels: from "
-            f"{points[0].labels:,} to {points[-1].labels:,} labels accuracy changed by {100 * low:+.1f} to {100 * high:+.1f} points (95 %), "
-            "so it may not have risen at all"
-        )
+        sizes = {"fewest": f"{points[0].labels:,}", "most": f"{points[-1].labels:,}"}
+        return stored_line("note.forecast_flat", **sizes, low=f"{100 * low:+.1f}", high=f"{100 * high:+.1f}")
     return None
 
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from data.texts import translate_line
 from labeling.texts.pages import format_share, text
+from labeling.texts.reader import reader_language
 from reward.report.addresses import link_ids
 from reward.report.groups import MARGINS
 from reward.report.svg_chart import STYLES, Chart, round_ticks, share_ticks
@@ -168,8 +170,14 @@ def _calibration_lead(report: Report) -> str:
 
 
 def _forecast_lead(document: Report) -> str:
+    lead = _forecast_text(document)
+    return f"{lead} {text('reward.stand_in')}" if document.get("stand_in") else lead
+
+
+def _forecast_text(document: Report) -> str:
     if document["note"]:
-        return f"{document['note'][0].upper()}{document['note'][1:]}."
+        note = translate_line(document["note"], reader_language())
+        return f"{note[0].upper()}{note[1:]}."
     parts = [
         text("reward.forecast_beyond", more=point["more"])
         if point["accuracy"] is None

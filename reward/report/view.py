@@ -6,13 +6,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
 from data.errors import BadInput
-from data.records import Policy, RewardModel
-from data.store import Store
+from data.records import RewardModel
 from data.texts import translate_line
 from labeling.texts.answers import captioned_answer
 from labeling.texts.pages import DASH, format_share, text
@@ -22,7 +21,9 @@ from labeling.texts.translate import Refusal
 from labeling.texts.user_text import block
 from reward.report import plots
 from reward.report.addresses import id_link, link_ids, link_value
+from reward.report.choices import role_name
 from reward.report.left_out import left_out_text
+from reward.report.live import LiveAccuracy
 from reward.report.option_names import FIELDS
 
 PAGES = {"train reward": "reward", "train": "runs", "sample": "runs", "runs": "runs"}
@@ -38,14 +39,14 @@ Report = Mapping[str, Any]
 """The JSON of a report; `reward.report.documents` types its parts."""
 
 
-def cards_html(models: list[RewardModel]) -> str:
-    """Return a card per reward model, newest first, or the next step if there is none."""
+def cards_html(models: list[RewardModel], live: Mapping[int, LiveAccuracy]) -> str:
+    """Return a card per reward model, newest first, or the next step if there is none; `live` by model."""
     if not models:
         return _empty("reward.none")
-    return "".join(card_html(model) for model in reversed(models))
+    return "".join(card_html(model, live.get(model.id)) for model in reversed(models))
 
 
-def card_html(model: RewardModel) -> str:
+def card_html(model: RewardModel, live: LiveAccuracy | None = None) -> str:
     """Return a reward model's accuracy with its baselines, as a card."""
     report, agreement = model.report, model.report.get("agreement") or {}
     tested, ties = report.get("test_comparisons"), report.get("ties") or 0
@@ -54,6 +55,7 @@ def card_html(model: RewardModel) -> str:
     facts = {
         text("reward.fact_accuracy"): format_share(report.get("accuracy"), report.get("ci"), decided),
         text("reward.fact_accuracy_ties"): with_ties,
+        text("reward.fact_live"): live and live.shown,
         text("reward.fact_ceiling"): format_share(report.get("ceiling")),
         text("reward.fact_length_baseline"): format_share(report.get("length_baseline")),
         text("reward.fact_agreement"): format_share(agreement.get("rate"), agreement.get("ci"), agreement.get("pairs")),
@@ -73,7 +75,7 @@ def card_html(model: RewardModel) -> str:
     }
     note = f"<p class=soft>{esc(text('reward.accuracy_unknown'))}</p>" if report.get("note") else ""
     return (
-        f"<div class=card><b>{id_link(model.public)}</b> <span class=soft>{esc(model.name)}, "
+        f"<div class=card><b>{id_link(model.public)}</b> {esc(role_name(model.role))} <span class=soft>{esc(model.name)}, "
         f"{esc(local_time(model.created_at))}</span>{facts_html(facts)}{note}</div>"
     )
 
@@ -181,16 +183,6 @@ def error_html(problem: BadInput) -> str:
 def _page_link(command: re.Match[str]) -> str:
     page = PAGES[command[1]]
     return f"<a href='#{page}'>{esc(text(f'{page}.title'))}</a>"
-
-
-def policy_names(store: Store) -> list[str]:
-    """Return the choices of a policy field: none, then the policies, newest first."""
-    return ["", *(policy.public for policy in reversed(store.policies.all()))]
-
-
-def model_choices(models: Iterable[Policy | RewardModel]) -> list[tuple[str, str]]:
-    """Return (label, value) of policies or reward models, in the order given."""
-    return [(f"{model.public} · {model.name}", model.public) for model in models]
 
 
 def esc(value: object) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from data.run_context import Cancelled, RunContext
+from data.views.frozen_rows import TrainingRows
 from labeling.texts.pages import bad_input
 from reward.about import HEADS, describe_base
 from reward.base import distributed
@@ -21,8 +24,11 @@ from reward.model import RewardModel
 from reward.report.documents import LearningCurve
 from reward.report.learning_curve import Point, curve_report, nested_subsets
 from reward.report.scored import ordered, share_by_prompt
+from reward.settings import RewardSettings
 from reward.training.rows import EncodedComparison
 
+REFERENCE_SAMPLES = 512
+"""Answers to training prompts that fix offset and scale."""
 BYTES = 28
 """Memory per comparison and feature: both answers' and their difference in float32, that in float64, and a gradient."""
 
@@ -34,7 +40,7 @@ def read_comparisons(
 
     Raises BadInput if the features do not fit the memory.
     """
-    _check_memory(base, len(rows))
+    distributed.once(lambda: _check_memory(base, len(rows)))  # all processes must go on, or none
     answers: dict[str, tuple[list[int], list[int]]] = {}
     for comparison in rows:
         answers[comparison.row.a_id] = comparison.prompt, comparison.a
@@ -55,6 +61,41 @@ def read_comparisons(
         torch.tensor([comparison.row.label for comparison in rows]),
         weights / weights.mean(),
     )
+
+
+def read_rows(context: RunContext, base: Base, rows: TrainingRows[EncodedComparison]) -> Comparisons:
+    """Read the answers as features. Raises Cancelled."""
+
+    def seen(answers: int) -> None:
+        context.progress(answers, max(answers, 2 * len(rows)), "reading answers")
+        if context.cancelled():
+            raise Cancelled
+
+    return read_comparisons(base, list(rows), seen)
+
+
+def train_heads(
+    context: RunContext,
+    folder: Path,
+    settings: RewardSettings,
+    base: Base,
+    rows: TrainingRows[EncodedComparison],
+    data: Comparisons,
+) -> tuple[RewardModel, dict[str, Any]]:
+    """Train heads; return their reward model, saved in the folder, and the figures of the fit."""
+    prompts = [comparison.row.prompt_id for comparison in rows]
+    fitted = fit_heads(data, prompts, settings.members, settings.seed)
+    model = heads_model(base, fitted)
+    model.calibrate(*reference_samples(rows))
+    context.once(lambda: model.save(folder))
+    return model, {"penalty": fitted.penalty, "cross_validated": cross_validated(data, fitted, prompts)}
+
+
+def reference_samples(rows: TrainingRows[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the prompts and answers of the first training comparisons as ids."""
+    first = rows.take(range(min(len(rows), REFERENCE_SAMPLES // 2)))
+    prompts = [comparison.prompt for comparison in first for _ in range(2)]
+    return prompts, [ids for comparison in first for ids in (comparison.a, comparison.b)]
 
 
 def _check_memory(base: Base, comparisons: int) -> None:

@@ -61,6 +61,15 @@ def run_rows(
     return snapshot, training, held_out
 
 
+def fitting_rows(encoder: RowEncoder, training: TrainingRows[PreferenceRow]) -> TrainingRows[EncodedComparison]:
+    """Return the rows to train on, encoded. Raises BadInput, with the reasons, if none is left."""
+    rows = training.map(encoder.encode_training)
+    if not rows:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in encoder.left_out.items() if count)
+        raise bad_input("need.fitting_comparisons", field="labels", reasons=reasons)
+    return rows
+
+
 def _refuse_mixture(snapshot: Snapshot, sources: Sequence[str], labels: str) -> None:
     for name in MACHINES:
         count, adjective = sources.count(name), ADJECTIVES[name]

@@ -5,40 +5,36 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from data.records import Policy
-from data.records import RewardModel as RewardRecord
-from data.run_context import Cancelled, RunContext, RunResult
+from data.errors import BadInput
+from data.records import Policy, Snapshot
+from data.run_context import RunContext, RunResult
 from data.settings import LARGEST_SEED, as_dict
 from data.store import Store
 from data.views.frozen_rows import TrainingRows
-from labeling.texts.pages import bad_input
 from reward.about import HEADS, LORA, describe_base, read_about, save_about
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions, peak_mb
 from reward.base.placement import Placement
 from reward.base.text.template_options import TemplateOptions
-from reward.heads.fit import Comparisons, fit_heads
+from reward.heads.fit import Comparisons
 from reward.member import member_folder
 from reward.model import RewardModel
 from reward.report.build import highest_reachable
 from reward.settings import RewardSettings
 from reward.training.callback import Progress
 from reward.training.fit import Fitted, Start, fit, training_passes
-from reward.training.heads import cross_validated, heads_curve, heads_model, read_comparisons
+from reward.training.guard import Trained, train_guard
+from reward.training.heads import heads_curve, read_rows, reference_samples, train_heads
 from reward.training.method import choose_method, save_fitted
-from reward.training.rows import EncodedComparison, RowEncoder, run_rows
+from reward.training.rows import EncodedComparison, RowEncoder, fitting_rows, run_rows
 from reward.training.run_report import report_of
 from reward.training.subsets import Subsets
 from reward.training.trainer import CURVES
 
-REFERENCE_SAMPLES = 512
-"""Answers to training prompts that fix offset and scale."""
 SEEDS_APART = 1_000_003
 """The distance between the seeds of two members, larger than between seeds that people choose."""
 
@@ -54,27 +50,30 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     base = Base.load(start.source, placement=Placement.choose(settings), **start.template.keywords())
     base.limit_context(settings.max_length)
     encoder = RowEncoder(base)
-    train_rows = training.map(encoder.encode_training)
-    if not train_rows:
-        raise bad_input("need.fitting_comparisons", field="labels", reasons=_described(encoder.left_out))
+    train_rows = fitting_rows(encoder, training)
     test_rows = encoder.encode(held_out.test)
+    guard = train_guard(context, settings, base) if settings.guard == "yes" else None
     choice = choose_method(context, settings, base, start, train_rows)
     subsets = Subsets(context, base, train_rows)
     if settings.curve and test_rows and choice.method == LORA:
         subsets.train(partial(_fit_subset, settings, base, start))
     data = None
     if choice.method == HEADS:
-        data = _read_comparisons(context, base, train_rows)
-        model, trained = _train_heads(context, settings, base, train_rows, data)
+        data = read_rows(context, base, train_rows)
+        model, trained = train_heads(context, context.folder / "reward", settings, base, train_rows, data)
     else:
         model = _train(context, settings, base, start, train_rows)
         trained = {"passes": training_passes(settings, len(train_rows))}
     report = report_of(context, model, encoder, training, held_out, test_rows)
-    if data is not None and report["accuracy"] is not None:
-        prompts = [comparison.row.prompt_id for comparison in train_rows]
-        report["learning_curve"] = heads_curve(base, data, prompts, test_rows, highest_reachable(report))
-    elif settings.curve and report["accuracy"] is not None:
-        report["learning_curve"] = subsets.curve(model, test_rows, highest_reachable(report))
+    if report["accuracy"] is not None:
+        ceiling = highest_reachable(report)
+        if data is None and settings.curve:
+            report["learning_curve"] = subsets.curve(model, test_rows, ceiling)
+        elif data is not None or (data := _read_stand_in(context, base, train_rows)) is not None:
+            prompts = [comparison.row.prompt_id for comparison in train_rows]
+            report["learning_curve"] = heads_curve(base, data, prompts, test_rows, ceiling)
+            if choice.method == LORA:
+                report["learning_curve"]["stand_in"] = HEADS
     report |= {
         "method": asdict(choice) | trained,
         "trained_on": len(train_rows),
@@ -84,23 +83,40 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         "peak_mb": peak_mb(),
         "placement": base.placement.describe(),
     }
+    models = [Trained(context.folder / "reward", settings, report), *([guard] if guard else [])]
 
-    def publish() -> RewardRecord:
-        published = context.store.reward_models.publish(
-            context.folder / "reward",
-            name=f"reward of {snapshot.public}",
-            base=start.source,
-            snapshot_id=snapshot.id,
-            run_id=context.run.id,
-            config=as_dict(settings),
-            report=report,
-            seed=settings.seed,
-            versions=library_versions() | {"fingerprint": base.fingerprint} | base.template_options.keywords(),
-        )
+    def publish() -> list[str]:
+        with context.store.transaction():
+            published = [_publish(context, model, base, start.source, snapshot) for model in models]
         shutil.rmtree(context.checkpoints())
         return published
 
-    return RunResult([context.once(publish).public], report)
+    return RunResult(context.once(publish), report)
+
+
+def _read_stand_in(context: RunContext, base: Base, rows: TrainingRows[EncodedComparison]) -> Comparisons | None:
+    """Read the answers for the learning curve of heads; None if their features do not fit the memory."""
+    try:
+        return read_rows(context, base, rows)
+    except BadInput:
+        return None
+
+
+def _publish(context: RunContext, model: Trained, base: Base, source: str, snapshot: Snapshot) -> str:
+    """Add a trained reward model to the store and return its public id."""
+    published = context.store.reward_models.publish(
+        model.folder,
+        name=f"{'guard' if model.settings.role == 'guard' else 'reward'} of {snapshot.public}",
+        base=source,
+        snapshot_id=snapshot.id,
+        run_id=context.run.id,
+        config=as_dict(model.settings),
+        report=model.report,
+        seed=model.settings.seed,
+        role=model.settings.role,
+        versions=library_versions() | {"fingerprint": base.fingerprint} | base.template_options.keywords(),
+    )
+    return published.public
 
 
 def starting_point(store: Store, settings: RewardSettings) -> Start:
@@ -118,10 +134,6 @@ def starting_point(store: Store, settings: RewardSettings) -> Start:
     return Start(source, None, TemplateOptions.of(newest) if newest else TemplateOptions())
 
 
-def _described(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
-
-
 def _train(
     context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
 ) -> RewardModel:
@@ -131,7 +143,7 @@ def _train(
     folder = context.folder / "reward"
     context.once(lambda: _join_members(context, settings.members, base, folder))
     model = RewardModel.load(folder, base)
-    model.calibrate(*_reference(rows))
+    model.calibrate(*reference_samples(rows))
     context.once(lambda: model.save(folder))
     return model
 
@@ -144,29 +156,6 @@ def _join_members(context: RunContext, members: int, base: Base, folder: Path) -
             _finished(context, member), folder if alone else member_folder(folder, member), dirs_exist_ok=True
         )
     save_about(folder, base, read_about(folder) if alone else replace(describe_base(base), members=members))
-
-
-def _read_comparisons(context: RunContext, base: Base, rows: TrainingRows[EncodedComparison]) -> Comparisons:
-    """Read the answers as features. Raises Cancelled."""
-
-    def seen(answers: int) -> None:
-        context.progress(answers, max(answers, 2 * len(rows)), "reading answers")
-        if context.cancelled():
-            raise Cancelled
-
-    return read_comparisons(base, list(rows), seen)
-
-
-def _train_heads(
-    context: RunContext, settings: RewardSettings, base: Base, rows: TrainingRows[EncodedComparison], data: Comparisons
-) -> tuple[RewardModel, dict[str, Any]]:
-    """Train heads; return their reward model, saved in the run's folder, and the figures of the fit."""
-    prompts = [comparison.row.prompt_id for comparison in rows]
-    fitted = fit_heads(data, prompts, settings.members, settings.seed)
-    model = heads_model(base, fitted)
-    model.calibrate(*_reference(rows))
-    context.once(lambda: model.save(context.folder / "reward"))
-    return model, {"penalty": fitted.penalty, "cross_validated": cross_validated(data, fitted, prompts)}
 
 
 def _train_member(
@@ -207,10 +196,3 @@ def _fit_subset(
 
 def _finished(context: RunContext, member: int) -> Path:
     return context.checkpoints() / f"member-{member}" / "adapter"
-
-
-def _reference(rows: TrainingRows[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the prompts and answers of the first training comparisons as ids."""
-    first = rows.take(range(min(len(rows), REFERENCE_SAMPLES // 2)))
-    prompts = [comparison.prompt for comparison in first for _ in range(2)]
-    return prompts, [ids for comparison in first for ids in (comparison.a, comparison.b)]

@@ -18,7 +18,7 @@ def read_specs(file: Path) -> dict[str, str]:
     except (OSError, ValueError):
         specs = None
     if not isinstance(specs, dict) or not all(isinstance(spec, str) for spec in specs.values()):
-        raise bad_input("home_file.bad_list", file=file.name)
+        raise bad_input("home_file.bad_list", name=file.name)
     return specs
 
 

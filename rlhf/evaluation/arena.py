@@ -62,11 +62,6 @@ class PolicyRow:
         return self.prompts, self.seed
 
 
-def judge_names(store: Store) -> list[str]:
-    """Return the possible judges: the rubric and every reward model."""
-    return ["rubric", *(model.public for model in store.reward_models.all())]
-
-
 def policy_rows(store: Store, against: Policy, judge: str, people: Sequence[HeadToHead]) -> list[PolicyRow]:
     """Return a row for every policy but `against`, the highest win rate first.
 

@@ -13,7 +13,7 @@ from data.store import Store
 from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.text.chat_template import short
-from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
+from reward.base.text.unusable_prompts import SkippedPrompts, unusable_prompt
 from rlhf.evaluation.evaluate import POLITE
 from rlhf.sampling.policy_answers import AnswerSampler
 from rlhf.settings import CompareSettings
@@ -66,10 +66,12 @@ def _check_room(sampler: AnswerSampler, prompt: Prompt, tokens: int) -> None:
     longest = max(tokens + 1, len(sampler.base.encode_completion(POLITE)))
     length = len(sampler.encode(prompt))
     if length + longest > sampler.base.context:
-        raise UnusablePrompt(
-            f"the prompt {short(prompt.text)!r} has {length} tokens, a context of {sampler.base.context} leaves no room"
-            f" for {longest} more",
-            "Lower max_new_tokens.",
+        raise unusable_prompt(
+            "prompt_room",
+            "no room for an answer",
             field="max_new_tokens",
-            reason="no room for an answer",
+            prompt=short(prompt.text),
+            length=length,
+            context=sampler.base.context,
+            more=longest,
         )

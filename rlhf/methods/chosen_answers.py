@@ -18,7 +18,7 @@ from data.errors import BadInput
 from data.records import Prompt
 from reward.base.distributed import map_shards
 from reward.base.frozen_base import Base
-from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
+from reward.base.text.unusable_prompts import SkippedPrompts, unusable_prompt
 from rlhf.methods.answer_samplers import BestOfN
 from rlhf.sampling.policy_answers import DrawRequest, SampledAnswer, SamplingLimits
 from rlhf.settings import RejectionSettings
@@ -73,11 +73,14 @@ def draw_chosen(
 def check_room(base: Base, prompt: Prompt, ids: Sequence[int], tokens: int) -> None:
     """Raise UnusablePrompt if a prompt of these ids leaves no room for an answer of so many tokens."""
     if len(ids) + tokens >= base.context:
-        raise UnusablePrompt(
-            f"p{prompt.id} has {len(ids)} tokens, which leaves no room for {tokens} in a context of {base.context}",
-            "Lower max_new_tokens, or shorten the prompt.",
+        raise unusable_prompt(
+            "prompt_room_of",
+            "no room for an answer",
             field="max_new_tokens",
-            reason="no room for an answer",
+            id=prompt.id,
+            length=len(ids),
+            tokens=tokens,
+            context=base.context,
         )
 
 

@@ -18,6 +18,8 @@ from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
 from data.starter import SOURCE
+from data.tables.online_pairs import OnlinePair
+from data.views.judging import UNPREDICTED
 from labeling.texts.pages import stored_line
 from reward.base import distributed
 from reward.base.frozen_base import Base
@@ -169,19 +171,20 @@ class SamplingRun:
             ids = [store.completions.add_many(rows, run_id) for rows in drawn]
             for place, (prompt, _) in enumerate(chunk):
                 if len(ids) == 2:
-                    pair = store.pairs.add(
-                        prompt.id,
-                        ids[0][place],
-                        ids[1][place],
-                        purpose="compare",
-                        run_id=run_id,
-                        project_id=project_id,
-                        priority=self.settings.priority,
-                    )
-                    tally.add_pair(pair.shown)
+                    self._add_contest(prompt.id, ids[0][place], ids[1][place], project_id)
                 else:
                     first = place * self.answers_per_prompt
                     pairing.add_items(prompt.id, ids[0][first : first + self.answers_per_prompt])
+
+    def _add_contest(self, prompt_id: int, first: str, second: str, project_id: int) -> None:
+        """Pair the answers of two policies to a prompt. A pair of equal texts is never shown."""
+        store, settings, run_id = self.context.store, self.settings, self.context.run.id
+        about = {"run_id": run_id, "project_id": project_id, "priority": settings.priority}
+        pair = store.pairs.add(prompt_id, first, second, purpose="compare", **about)
+        self.tally.add_pair(pair.shown)
+        if settings.until_decided and pair.shown:
+            asked = OnlinePair(prompt_id, first, second, 0, "random", "start", 1.0, UNPREDICTED)
+            store.online_pairs.record(run_id, [pair.id], [asked])
 
     def _draw(self, chunk: Sequence[PromptIds], side: int) -> list[dict]:
         """Draw one policy's answers to the chunk's prompts, numbered from the first unused number."""

@@ -24,6 +24,7 @@ from data.records import RewardModel
 from labeling.texts.pages import bad_input
 from rlhf.common.http_json import NotJson, RequestFailed, post_json
 from rlhf.common.named_specs import read_specs, update_specs
+from rlhf.models.drivers import choose_driver
 
 if TYPE_CHECKING:
     from data.store import Store  # with pandas, which the help of the commands does without
@@ -37,7 +38,7 @@ SOURCE_HELP = (
     "a reward for PPO, stored in the home: module:function, FILE.py:function or https://...; "
     "NAME= removes it; may be repeated"
 )
-_NAME = re.compile(r"(?!r\d+$)[A-Za-z][\w-]*")
+_NAME = re.compile(r"(?!r\d+$|none$)[A-Za-z][\w-]*")
 _FUNCTION = re.compile(r".+:[^\W\d]\w*")
 
 Prompts = Sequence[str | list[dict[str, str]]]
@@ -64,16 +65,17 @@ def reward_record(store: Store, name: str) -> RewardModel | None:
 
 
 def choose_reward(store: Store, wanted: str) -> RewardModel | None:
-    """Return the reward model `wanted` ("r3"), the newest one if empty, None for a reward source.
+    """Return the reward model `wanted` ("r3"), the default driver if empty, None for a reward source.
 
     Raises BadInput if there is no such reward.
     """
     if wanted:
         return reward_record(store, wanted)
-    models = store.reward_models.all()
-    if not models:
-        raise bad_input("need.reward_model", field="reward")
-    return models[-1]
+    driver = choose_driver(store)
+    if driver is None:
+        models = store.reward_models.all()
+        raise bad_input("need.driver" if models else "need.reward_model", field="reward", model=f"r{len(models)}")
+    return driver.model
 
 
 def load_source(home: Path, name: str) -> Callable[[Prompts, Sequence[str]], Sequence[float]]:

@@ -8,15 +8,18 @@ mean 0; an ensemble with randomised priors says where it is unsure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from data.views.preferences import PreferenceRow
+from reward.about import HEADS, describe_base
 from reward.base.frozen_base import Base
 from reward.heads.features import answer_features
 from reward.heads.fit import Comparisons, choose_penalty, comparison_loss, fit_to_priors, no_prior, random_priors
-from reward.model import Ids
+from reward.member import Member
+from reward.model import Ids, RewardModel
 from reward.protocol import Prompt
 from reward.training.rows import EncodedComparison, RowEncoder
 
@@ -67,6 +70,11 @@ class Learner:
         self.head = fit_to_priors(data, self._penalty, no_prior(width))[0]
         priors = random_priors(self.members, width, self._penalty, self.seed)
         self.ensemble, self.labels = fit_to_priors(data, self._penalty, priors), len(encoded)
+
+    def reward_model(self) -> RewardModel:
+        """Return the reward as a model that can be saved; its unit is to be calibrated."""
+        head = Member(None, self.head.clone(), pooled=True)
+        return RewardModel(self.base, [head], replace(describe_base(self.base), method=HEADS))
 
     def score(self, prompts: Sequence[Prompt], completions: Sequence[str] | Ids) -> list[float]:
         """Return one raw score per (prompt, completion), higher is better; completions are texts or lists of ids."""

@@ -12,7 +12,7 @@ from typing import Any, cast
 from transformers import TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import SchedulerType
 
-from data.records import Policy, Run
+from data.records import Policy, RewardModel, Run
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.store import Store
@@ -28,6 +28,7 @@ from rlhf.online.figures import LiveFigures, measure, read_answers
 from rlhf.online.labels import LabelStream
 from rlhf.online.learner import Learner
 from rlhf.online.questions import QuestionQueue
+from rlhf.online.reward import publish_reward
 from rlhf.online.settings import OnlineSettings
 from rlhf.online.trainer import OnlineTrainer
 from rlhf.ppo.checkpoint import last_checkpoint
@@ -114,23 +115,27 @@ class OnlineRun:
         try:
             self.trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except Cancelled:
-            self.publish()
+            self.publish(last=True)
             raise
         self.context.once(self.labels.queue.close)
-        self.publish()
+        self.publish(last=True)
         self.context.once(lambda: shutil.rmtree(self.context.checkpoints()))
         report = self.report() | {"seconds": round(time.monotonic() - self.started, 1), "peak_mb": peak_mb()}
         return RunResult(self._published(), report | {"placement": self.trainer.base.placement.describe()})
 
-    def publish(self) -> None:
-        """Add the policy of now to the store, unless it is the start or the one published last."""
+    def publish(self, *, last: bool = False) -> None:
+        """Add the policy of now to the store, unless it is the start or the one published last.
+
+        The `last` one names the reward model, which is published before it.
+        """
         updates, labels = self.trainer.updates_done, len(self.labels.training)
         if updates == self.published_at[0]:
             return
-        self.context.once(lambda: self._publish(updates, labels))
+        self.context.once(lambda: self._publish(updates, labels, last=last))
         self.published_at = updates, labels
 
-    def _publish(self, updates: int, labels: int) -> None:
+    def _publish(self, updates: int, labels: int, *, last: bool) -> None:
+        reward = self._publish_reward() if last else None
         folder = self.context.folder / "policy"
         self.trainer.base.save_adapter(POLICY, folder)
         self.context.store.policies.publish(
@@ -140,12 +145,17 @@ class OnlineRun:
             base=self.parent.base,
             parent_id=self.parent.id,
             run_id=self.context.run.id,
+            reward_model_id=reward and reward.id,
             seed=self.settings.seed,
             config=as_dict(self.settings) | {"updates": updates, "labels_seen": labels},
             versions=library_versions()
             | {"fingerprint": self.trainer.base.fingerprint}
             | self.trainer.base.template_options.keywords(),
         )
+
+    def _publish_reward(self) -> RewardModel | None:
+        self.labels.read()
+        return publish_reward(self.context, self.settings, self.labels.learner, self.labels.training)
 
     def publish_if_due(self) -> None:
         """Publish when enough labels have come since the last time."""
@@ -168,7 +178,9 @@ class OnlineRun:
         return ends | learned | {"live": figures} | skipped
 
     def _published(self) -> list[str]:
-        return [policy.public for policy in self.context.store.policies.all() if policy.run_id == self.context.run.id]
+        store, run = self.context.store, self.context.run.id
+        made = [*store.reward_models.all(), *store.policies.all()]
+        return [model.public for model in made if model.run_id == run]
 
 
 class OnlineRecorder(RunRecorder):

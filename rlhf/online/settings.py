@@ -9,13 +9,13 @@ from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolic
 from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
 from rlhf.ppo.settings import PPOSettings
-from rlhf.settings import LastPrompt, ProjectName, TemplateSettings
+from rlhf.settings import JudgedSettings, LastPrompt, ProjectName, TemplateSettings
 
 MOST_UPDATES = 10_000
 """Updates after which a run ends, whatever is labelled."""
 
 
-class OnlineSettings(TemplateSettings, LoraSettings, PlacementSettings):
+class OnlineSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSettings):
     """Train reward model and policy while people label, on answers of the newest policy."""
 
     from_: StartPolicy = ""

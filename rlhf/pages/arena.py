@@ -17,8 +17,9 @@ from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, unknown
-from reward.report.view import message_html, model_choices
-from rlhf.evaluation.arena import judge_names
+from reward.report.choices import model_choices
+from reward.report.view import message_html
+from rlhf.models.drivers import choose_driver
 from rlhf.pages.arena_view import (
     COLUMNS,
     OPTIONAL,
@@ -111,9 +112,10 @@ class ArenaPage:
         """Return the policies and the judges to choose from."""
         names = model_choices(self.store.policies.all())
         known = against in [id for _, id in names]
+        judges = [(RUBRIC, RUBRIC), *model_choices(self.store.reward_models.all())]
         return {
             self.against: gr.Dropdown(choices=names, value=against if known else None),
-            self.judge: gr.Dropdown(choices=judge_names(self.store), value=judge),
+            self.judge: gr.Dropdown(choices=judges, value=judge),
             self.chosen: gr.Dropdown(choices=names),
         }
 
@@ -176,9 +178,9 @@ def draw_table(rows: Sequence[Sequence[str]], chosen: Sequence[str]) -> gr.Dataf
 
 
 def comparison(store: Store, against: str, judge: str, policies: Sequence[str]) -> dict[str, str]:
-    """Return the settings of a comparison; if the rubric judges, the newest reward model scores the answers too."""
-    models = store.reward_models.all()
-    reward = judge if judge != RUBRIC else (models[-1].public if models else "")
+    """Return the settings of a comparison; if the rubric judges, the default driver scores the answers too."""
+    driver = choose_driver(store)
+    reward = judge if judge != RUBRIC else (driver.model.public if driver else "")
     return {
         "policies": ",".join(policies),
         "against": against,

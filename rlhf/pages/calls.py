@@ -91,11 +91,8 @@ def check_call(blocks: gr.Blocks, body: object) -> None:
         raise bad_input("refused.handler_inputs", field="data", count=len(handler.inputs))
     for block, value in zip(handler.inputs, values, strict=True):
         if value is not None and not has_type(block, value):
-            raise BadInput(
-                f"{getattr(block, 'label', None) or 'a field'} cannot be {ascii(value):.40}",
-                "Load the page again.",
-                field="data",
-            )
+            label = getattr(block, "label", None) or text("refused.unnamed_field")
+            raise bad_input("refused.field_value", field="data", label=label, given=ascii(value)[:40])
 
 
 def has_type(block: object, value: object) -> bool:

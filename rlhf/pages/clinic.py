@@ -15,6 +15,7 @@ from labeling.accounts.current import current_account
 from labeling.rating.simulate import simulate_ratings
 from labeling.texts.pages import text
 from reward.page import QUIET, Look, Updates
+from reward.report.choices import model_choices
 from reward.report.view import message_html
 from rlhf.pages import clinic_view
 from rlhf.pages.clinic_fields import COLOURS, Forms, add_contest, add_recipe, add_sizes
@@ -154,7 +155,7 @@ class ClinicPage:
             for row in rows
         ]
         sides = gr.Dropdown(choices=[(text("clinic.all_rows"), ""), *named])
-        rewards = [(model.public, model.public) for model in reversed(self.store.reward_models.all())]
+        rewards = model_choices(reversed(self.store.reward_models.all()))
         judges = gr.Dropdown(choices=[(text("clinic.rubric"), ""), *rewards])
         contest = self.forms["ab"]
         return {contest["a"]: sides, contest["b"]: sides, contest["reward"]: judges}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +14,11 @@ from data.formats.columns import describe_columns
 from data.splits import SPLITS
 from data.store import Store
 from data.tables.catalogue import Entry
+from data.texts import translate_line
 from data.transfer.previewing import Preview, Sample
 from data.transfer.rejected_rows import FOLDER as REJECTED
 from labeling.texts.pages import text
+from labeling.texts.reader import reader_language
 from labeling.texts.times import local_date
 from labeling.texts.translate import Refusal
 from labeling.texts.user_text import block, captioned, marks
@@ -56,7 +58,8 @@ def without_folder(problem: BadInput) -> BadInput:
 def draw_outcome(done: Mapping[str, Any]) -> str:
     """Return the counts of an import as a line of text."""
     counts = {name: done[name] for name in ("added", "duplicate", "rejected")}
-    steps = [*(f"{note}." for note in done.get("file_notes", ())), f"{done['next'][:1].upper()}{done['next'][1:]}."]
+    *notes, step = _translated([*done.get("file_notes", ()), done["next"]])
+    steps = [*(f"{note}." for note in notes), f"{step[:1].upper()}{step[1:]}."]
     line = " ".join([text("data.imported", **counts), *steps])
     if "rejected_file" not in done:
         return line
@@ -69,29 +72,40 @@ def draw_preview(survey: Preview) -> str:
     formats = ", ".join(f"{name}: {count:,}" for name, count in survey.formats.items()) or text("data.no_format")
     head = esc(f"{text(f'data.choice_{survey.what}').capitalize()} ({formats})")
     wrong = "".join(
-        f"<li>{esc(text('data.bad_row', line=row['line'], reason=name_fields(row['reason'])))}</li>"
-        for row in survey.wrong
+        f"<li>{esc(text('data.bad_row', line=row['line'], reason=_reason(row)))}</li>" for row in survey.wrong
     )
     wrong = f"<p class=soft>{esc(text('data.first_bad'))}</p><ul>{wrong}</ul>" if wrong else ""
     rows = "".join(_shown_row(row) for row in survey.shown)
     rows = f"<p class=soft>{esc(text('data.first_good'))}</p>{rows}" if rows else ""
-    files = _list(survey.file_notes, "data.notes")
-    account = _list([*describe_columns(survey.columns), *_notes(survey)], "data.account")
+    files = _list(_translated(survey.file_notes), "data.notes")
+    account = _list([*describe_columns(survey.columns, reader_language()), *_notes(survey)], "data.account")
     return f"<div class=card><p>{' · '.join([head, *_counts(survey)])}</p>{files}{account}{wrong}{rows}</div>"
 
 
 def draw_sample(sample: Sample) -> str:
     """Return the first rows under a mapping, as they would be stored or with the reason of their refusal."""
-    wrong = [text("data.bad_row", line=row["line"], reason=name_fields(row["reason"])) for row in sample.wrong]
+    wrong = [text("data.bad_row", line=row["line"], reason=_reason(row)) for row in sample.wrong]
     rows = "".join(_shown_row(row) for row in sample.shown)
     return f"<div class=card>{_list(wrong, 'data.first_bad')}{rows}</div>"
 
 
+def _translated(lines: Iterable[str]) -> list[str]:
+    """Return lines in the reader's language."""
+    return [translate_line(line, reader_language()) for line in lines]
+
+
+def _reason(problem: Mapping[str, Any]) -> str:
+    """Return why a row was refused, in the reader's language and with the names of the page."""
+    return name_fields(translate_line(problem["reason"], reader_language()))
+
+
 def _notes(survey: Preview) -> list[str]:
     """Return the remarks on rows, and the reasons of bad ones with their number."""
-    notes = [text("data.note", n=count, note=note) for note, count in survey.notes.items()]
+    notes = [
+        text("data.note", n=count, note=translate_line(note, reader_language())) for note, count in survey.notes.items()
+    ]
     return notes + [
-        text("data.problem", n=problem["rows"], line=problem["line"], reason=name_fields(problem["reason"]))
+        text("data.problem", n=problem["rows"], line=problem["line"], reason=_reason(problem))
         for problem in survey.problems
     ]
 

@@ -22,11 +22,13 @@ from data.errors import BadInput
 from data.formats.writing import make_write_error
 from data.records import Account
 from data.store import Store
+from data.texts import translate_line
 from data.transfer.exporting import DEFAULT_LABELS, FORMATS, LABELS, ExportRequest, export_dataset, export_rows
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
 from labeling.api.route import researcher_only
 from labeling.texts.pages import text
+from labeling.texts.reader import reader_language
 from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
 from rlhf.models.start_policy import choose_start
@@ -124,7 +126,10 @@ def make_file(
         return message_html(problem)
     except OSError as error:
         return message_html(make_write_error(out, error))
-    omitted = "".join(text("export.omitted", n=count, reason=reason) for reason, count in done["omitted"].items())
+    omitted = "".join(
+        text("export.omitted", n=count, reason=translate_line(reason, reader_language()))
+        for reason, count in done["omitted"].items()
+    )
     return message_html(text("export.written", n=done["rows"], omitted=omitted))
 
 

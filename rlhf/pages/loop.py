@@ -14,7 +14,8 @@ from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.page import QUIET, Look, Updates
 from reward.report.addresses import address_of, link_ids
-from reward.report.view import message_html
+from reward.report.live import live_accuracy
+from reward.report.view import message_html, percent_range
 from rlhf.pages.components import esc, heading, html
 from rlhf.pages.first_round.facts import end_round, read_round
 from rlhf.pages.first_round.offer import SIMULATE, Offer, make_offer, offer_button
@@ -22,7 +23,8 @@ from rlhf.pages.first_round.steps import due_step, round_steps
 from rlhf.pages.first_round.view import END, NEXT, draw_round
 from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.markup import live_line
-from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, Step, next_step
+from rlhf.pages.next_step import LABEL_PAGE, LoopCounts, NewestPolicy, Step, next_step
+from rlhf.pages.policies.figures import describe_judging
 from rlhf.runs.launch import launch
 
 PLACES = ((16, 24), (50, 13), (84, 24), (84, 76), (50, 87), (16, 76))
@@ -107,15 +109,34 @@ class LoopPage:
         counts = facts.counts if facts else count_loop(self.store)
         facts = None if counts.online else facts  # an online run is a round of its own
         step = next_step(counts)
+        suggestion = draw_round(round_steps(facts)) if facts else self.suggest(step)
         return {
-            self.suggestion: draw_round(round_steps(facts)) if facts else self.suggest(step),
+            self.suggestion: suggestion + draw_judging(self.store, counts.newest),
             self.start: gr.Button(step.title, visible=step.kind is not None and facts is None),
-            self.drawing: draw_loop(counts, step),
+            self.drawing: draw_loop(counts, step) + draw_live(self.store, counts.newest_driver),
         }
 
     def suggest(self, step: Step) -> str:
         """Return the suggestion; where it leads to labeling, with the offer of simulated labelers."""
         return draw_step(step, make_offer(self.store) if step.link == LABEL_PAGE else None)
+
+
+def draw_judging(store: Store, newest: NewestPolicy | None) -> str:
+    """Return a line on people's verdicts on the newest policy; empty if none of its pairs were queued."""
+    line = describe_judging(store, newest.policy, newest.parent) if newest else ""
+    return f"<p class=soft>{link_ids(line)}</p>" if line else ""
+
+
+def draw_live(store: Store, reward: str | None) -> str:
+    """Return the accuracy of a reward model since its training, beside the best possible one; empty if unknown."""
+    model = store.reward_models.get(reward) if reward else None
+    live = live_accuracy(store, model) if model else None
+    if model is None or live is None:
+        return ""
+    line = text("loop.live_accuracy", reward=reward, accuracy=live.shown)
+    if reachable := percent_range(model.report.get("reachable")):
+        line += f" {text('loop.reachable', range=reachable)}"
+    return f"<p class=soft id=live-accuracy>{link_ids(line)}</p>"
 
 
 def start_run(store: Store, step: Step, by: str) -> str:
@@ -144,7 +165,7 @@ def stations(counts: LoopCounts) -> list[Station]:
     labels += text("loop.imported", n=counts.imported) if counts.imported else ""
     labels += text("loop.by_ai", n=counts.by_ai) if counts.by_ai else ""
     compared = counts.by_people + counts.simulated + counts.imported + counts.by_ai
-    reward, policy = counts.newest_reward, counts.newest.policy if counts.newest else None
+    reward, policy = counts.newest_driver, counts.newest.policy if counts.newest else None
     return [
         Station("prompts", counts.prompts, text("loop.prompts_detail"), "#runs"),
         Station("completions", counts.completions, text("loop.completions_detail"), "#policies"),

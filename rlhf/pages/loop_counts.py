@@ -3,22 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from data.ids import POLICY, public_id
 from data.store import Store
 from data.views.head_to_head import head_to_head, mean_outcomes
-from rlhf.pages.next_step import LoopCounts, NewestPolicy, Unsure
-
-COIN = 0.5
+from data.views.judging import newest_judging
+from rlhf.models.drivers import choose_driver
+from rlhf.pages.doubts import find_no_better, find_unsure
+from rlhf.pages.next_step import LoopCounts, NewestPolicy
 
 
 def count_loop(store: Store) -> LoopCounts:
     """Return the counts for the Loop page and for the suggested next step."""
     rewards = store.reward_models.all()
-    newest_reward = rewards[-1] if rewards else None
-    since = newest_reward.created_at if newest_reward else ""
+    newest_driver = next((model for model in reversed(rewards) if model.role == "driver"), None)
+    chosen = choose_driver(store)
+    driver = chosen.model if chosen else None
+    since = newest_driver.created_at if newest_driver else ""
     active = store.runs.all(state="running") + store.runs.all(state="queued")
     driven = {policy.reward_model_id for policy in store.policies.all()}
     simulated = store.comparisons.count("simulated")
@@ -37,9 +37,11 @@ def count_loop(store: Store) -> LoopCounts:
         fresh_admitted=store.comparisons.count("simulated", since) if admits else 0,
         disputed=store.adjudications.open_count(),
         reward_models=len(rewards),
-        newest_reward=newest_reward.public if newest_reward else None,
-        unsure=find_unsure(newest_reward.report) if newest_reward else None,
-        driven=newest_reward is not None and newest_reward.id in driven,
+        newest_driver=newest_driver.public if newest_driver else None,
+        driver=driver.public if driver else None,
+        unsure=find_unsure(driver.report) if driver else None,
+        no_better=find_no_better(driver.report) if driver else None,
+        driven=driver is not None and driver.id in driven,
         policies=store.policies.count(),
         newest=_newest_policy(store),
         active=active[0].public if active else None,
@@ -58,20 +60,7 @@ def _newest_policy(store: Store) -> NewestPolicy | None:
     judged = len(mean_outcomes(met, policy.id, parent))
     compared = any(report.against_id == parent for report in store.evaluations.all(policy.id))
     waiting = store.pairs.waiting_between(policy.id, parent)
-    return NewestPolicy(policy.public, public_id(POLICY, parent), judged, compared, waiting)
-
-
-def find_unsure(report: Mapping[str, Any]) -> Unsure | None:
-    """Return the accuracy of a reward model if no measurement of it is clearly better than a coin; else None.
-
-    Test prompts measure it, and for heads also the training prompts that cross-validation left out.
-    """
-    crossed = report.get("method", {}).get("cross_validated", {})
-    measured = [
-        Unsure(figures["accuracy"], figures["ci"][0], figures["ci"][1], figures[count])
-        for figures, count in ((report, "test_comparisons"), (crossed, "comparisons"))
-        if figures.get("accuracy") is not None and figures.get("ci")
-    ]
-    if not measured or any(figures.low > COIN for figures in measured):
-        return None
-    return max(measured, key=lambda figures: figures.comparisons)
+    against = public_id(POLICY, parent)
+    judging = newest_judging(store, policy.public, against)
+    decided = judging is not None and judging.is_decided
+    return NewestPolicy(policy.public, against, judged, compared, waiting, decided)

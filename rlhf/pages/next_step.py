@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from labeling.texts.pages import text
 from reward.report.addresses import address_of
+from rlhf.pages.doubts import NoBetter, Unsure
 
 FIRST_REWARD = 100
 """Comparisons that make a first reward model worth its minutes."""
@@ -26,7 +26,7 @@ class NewestPolicy:
     """The newest policy that a run trained.
 
     `judged`: test prompts on which people compared it with its parent; `compared`: whether a compare run did.
-    `waiting`: blind pairs of the two that nobody judged.
+    `waiting`: blind pairs of the two that nobody judged. `decided`: their verdicts exclude a win rate of one half.
     """
 
     policy: str
@@ -34,27 +34,19 @@ class NewestPolicy:
     judged: int
     compared: bool = False
     waiting: int = 0
-
-
-class Unsure(NamedTuple):
-    """The accuracy of a reward model on unseen comparisons, whose interval includes a coin's."""
-
-    accuracy: float
-    low: float
-    high: float
-    comparisons: int
+    decided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LoopCounts:
     """Counts of the loop's stations.
 
-    `waiting`: pairs without a verdict. `unsure`: what speaks against a training with the newest reward model.
-    `fresh`: comparisons by people and imports since the newest reward model.
+    `waiting`: pairs without a verdict. `driver`: the reward model that a training uses by default.
+    `unsure` and `no_better`: what speaks against a training with it. `driven`: a policy was trained with it.
+    `fresh`: comparisons by people and imports since the newest driver.
     `admitted`: simulated comparisons that count, as somebody let simulated labelers answer from a page; else 0.
     `disputed`: pairs on which labelers disagree and nobody decided yet.
-    `driven`: a policy was trained with the newest reward model. `active`: a run that is queued or running.
-    `online`: an online run that works.
+    `active`: a run that is queued or running. `online`: an online run that works.
     """
 
     prompts: int = 0
@@ -70,8 +62,10 @@ class LoopCounts:
     fresh_admitted: int = 0
     disputed: int = 0
     reward_models: int = 0
-    newest_reward: str | None = None
+    newest_driver: str | None = None
+    driver: str | None = None
     unsure: Unsure | None = None
+    no_better: NoBetter | None = None
     driven: bool = False
     policies: int = 0
     newest: NewestPolicy | None = None
@@ -81,11 +75,11 @@ class LoopCounts:
     @property
     def missing(self) -> int:
         """Comparisons that the next reward model still needs."""
-        return max(0, self._missing_of_people - (self.fresh_admitted if self.reward_models else self.admitted))
+        return max(0, self._missing_of_people - (self.fresh_admitted if self.newest_driver else self.admitted))
 
     @property
     def _missing_of_people(self) -> int:
-        if self.reward_models:
+        if self.newest_driver:
             return max(0, NEXT_REWARD - self.fresh)
         return max(0, FIRST_REWARD - self.by_people - self.imported)
 
@@ -156,19 +150,20 @@ def _active_run(counts: LoopCounts) -> Step | None:
 def compare_step(counts: LoopCounts) -> Step | None:
     """Return the step that compares the newest policy with its parent, unless that was done."""
     newest = counts.newest
-    if newest is None or newest.judged >= COMPARED // 2:
+    if newest is None or newest.decided or newest.judged >= COMPARED // 2:
         return None
     names = {"policy": newest.policy, "parent": newest.parent}
     about = {**names, "judged": newest.judged, "enough": COMPARED // 2, "waiting": newest.waiting}
     if counts.by_rubric and newest.compared:
         return None
-    if newest.waiting:
+    if newest.waiting and not counts.by_rubric:
         return _page("judge_policy", LABEL_PAGE, **about)
     if not counts.test_prompts:  # policies are compared on test prompts only: the run would fail
         return None
     if counts.by_rubric:
         return compare_by_rubric(newest)
     settings: dict[str, str | int] = {"from": newest.policy, "against": newest.parent, "prompts": COMPARED}
+    settings["until_decided"] = True
     title = text("loop.queue_pairs", pairs=COMPARED, **names)
     return Step(title, text("loop.queue_pairs_reason", **about), kind="sample", settings=settings)
 
@@ -186,8 +181,8 @@ def reward_step(counts: LoopCounts) -> Step | None:
         return None
     settings: dict[str, str | int] = {"labels": "+".join(counts.sources)} if "simulated" in counts.sources else {}
     learns = learns_from(counts)
-    if counts.reward_models:
-        reason = text("loop.next_reward_reason", n=counts.fresh + counts.fresh_admitted, reward=counts.newest_reward)
+    if counts.newest_driver:
+        reason = text("loop.next_reward_reason", n=counts.fresh + counts.fresh_admitted, reward=counts.newest_driver)
         return Step(text("loop.next_reward"), f"{reason} {learns}", kind="reward", settings=settings)
     live = "" if "simulated" in counts.sources else text("loop.or_online")
     return Step(text("loop.first_reward"), learns, kind="reward", settings=settings, live=live)
@@ -203,19 +198,21 @@ def learns_from(counts: LoopCounts) -> str:
 
 
 def ppo_step(counts: LoopCounts) -> Step | None:
-    """Return the step that trains a policy with the newest reward model, unless one was.
+    """Return the step that trains a policy with the default driver, unless one was.
 
-    If the model may be no better than a coin, it is the step that leads to more comparisons.
+    If the model may be no better than a coin, or is no better than the length of the answers, it is the step that
+    leads to more comparisons.
     """
-    if counts.newest_reward is None or counts.driven:
+    if counts.driver is None or counts.driven:
         return None
-    if counts.unsure:
-        figures = {name: f"{100 * getattr(counts.unsure, name):.0f}" for name in ("accuracy", "low", "high")}
-        about = {**figures, "reward": counts.newest_reward, "n": counts.unsure.comparisons}
-        step = label_step(counts) or sample_step(counts)
-        return replace(step, reason=text("loop.unsure_reason", **about))
-    reason = text("loop.ppo_reason", reward=counts.newest_reward)
-    return Step(text("loop.ppo"), reason, kind="ppo", settings={"reward": counts.newest_reward})
+    for key, figures in (("unsure", counts.unsure), ("no_better", counts.no_better)):
+        if figures:
+            shares = {name: f"{100 * value:.0f}" for name, value in figures._asdict().items()}
+            about = {**shares, "reward": counts.driver, "n": figures.comparisons}
+            step = label_step(counts) or sample_step(counts)
+            return replace(step, reason=text(f"loop.{key}_reason", **about))
+    reason = text("loop.ppo_reason", reward=counts.driver)
+    return Step(text("loop.ppo"), reason, kind="ppo", settings={"reward": counts.driver})
 
 
 def _adjudicate(counts: LoopCounts) -> Step | None:
@@ -226,14 +223,14 @@ def label_step(counts: LoopCounts) -> Step | None:
     """Return the step that opens the labelers' page if pairs wait."""
     if not counts.waiting:
         return None
-    key = "label_next" if counts.reward_models else "label_first"
-    wanted = NEXT_REWARD if counts.reward_models else FIRST_REWARD
+    key = "label_next" if counts.newest_driver else "label_first"
+    wanted = NEXT_REWARD if counts.newest_driver else FIRST_REWARD
     return _page(key, LABEL_PAGE, wanted=wanted, waiting=counts.waiting, missing=counts.missing)
 
 
 def sample_step(counts: LoopCounts) -> Step:
     """Return the step that samples as many prompts as comparisons are missing, or more."""
-    reason = text("loop.sample_next_reason" if counts.reward_models else "loop.sample_first_reason", n=counts.missing)
+    reason = text("loop.sample_next_reason" if counts.newest_driver else "loop.sample_first_reason", n=counts.missing)
     return Step(text("loop.sample"), reason, kind="sample", settings={"prompts": max(COMPARED, counts.missing)})
 
 

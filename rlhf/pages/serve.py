@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,15 +24,17 @@ from data.transfer.scheduled_backups import CHECK_SECONDS, ScheduledBackups
 from data.watched_loop import WatchedLoop
 from labeling.accounts import accounts
 from labeling.accounts.oidc import OidcClient, read_provider
+from labeling.accounts.presence import Presence
 from labeling.http.logs import configure_logging, log_request
 from labeling.http.observation import Observer
-from labeling.http.proxy import check_root_path
+from labeling.http.proxy import ServedAddress, check_root_path
 from labeling.http.socket import is_loopback, listen, url_host
 from reward.placement_settings import CHOICES as PLACEMENT_CHOICES
 from reward.placement_settings import DEFAULTS, read_placement, write_placement
 from rlhf.common import locks
 from rlhf.garbage import no_collections
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
+from rlhf.pages.workers import option
 from rlhf.runs import supervisor
 from rlhf.runs.first_start import TEMPLATE_SET_HELP, prepare
 from rlhf.sampling.listed_endpoints import ENDPOINT_HELP, add_endpoints
@@ -79,6 +82,7 @@ def register(subparsers: Any, common: argparse.ArgumentParser) -> None:  # noqa:
     serve.add_argument(
         "--metrics", action="store_true", help="answer GET /metrics for Prometheus, with a researcher's API token"
     )
+    option.add(serve)
     serve.add_argument("--log-json", action="store_true", help="log a JSON object per line, each request included")
     serve.set_defaults(run=cmd_serve, render=None)
 
@@ -102,6 +106,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
     accounts.check_host(store, args.host, args.behind_proxy)
     root, oidc = check_root_path(args.root_path), OidcClient(read_provider(args.oidc)) if args.oidc else None
     backups = make_backups(store, args)
+    option.check(args)
     lock = locks.acquire_lock(store.home / locks.SERVER)
     if lock is None:
         raise BadInput(
@@ -109,7 +114,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
             "Use that one, or give another folder with --home.",
             field="home",
         )
-    with lock, listen(args.host, args.port) as listener:
+    with lock, listen(args.host, args.port) as listener, ExitStack() as processes:
         add_sources(store.home, args.reward_source)
         add_endpoints(store.home, args.endpoint)
         prepare_home(store, args)
@@ -118,14 +123,22 @@ def cmd_serve(args: argparse.Namespace) -> None:
         loops = [supervision(store.home), *([backup_loop(backups)] if backups else [])]
         for loop in loops:
             loop.start()
+        presence, served = Presence(), listener
+        address = ServedAddress(root, args.behind_proxy, is_loopback(args.host) and not args.behind_proxy)
+        if args.workers:
+            from rlhf.pages.workers.pool import labeling_processes
+
+            started = labeling_processes(args.workers, listener, store.home, address, args.log_json, presence)
+            served, watched = processes.enter_context(started)
+            loops += watched
+            address = ServedAddress(root, behind_proxy=True)  # the processes check the Host and say who the client is
         with no_collections():
             from rlhf.pages.site import compose_site  # takes seconds, in which the first pairs are sampled
 
         site = compose_site(
             store,
-            behind_proxy=args.behind_proxy,
-            root_path=root,
-            loopback_only=is_loopback(args.host) and not args.behind_proxy,
+            address=address,
+            presence=presence,
             oidc=oidc,
             loops=loops,
             metrics=metrics,
@@ -134,7 +147,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
         host = f"http://{url_host(args.host)}:{listener.getsockname()[1]}{root}"
         path = accounts.issue_first_link(store)
         before, after = ("", "") if args.log_json else describe_address(store.home, is_first=path is not None)
-        run_server(site, listener, host + (path or "/"), before, after)
+        run_server(site, served, host + (path or "/"), before, after)
 
 
 def describe_address(home: Path, *, is_first: bool) -> tuple[str, str]:

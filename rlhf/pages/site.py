@@ -28,7 +28,7 @@ from labeling.accounts.presence import Presence
 from labeling.api.metrics import metrics_route
 from labeling.api.routes import api_router
 from labeling.http.observation import ObservedRequests, Observer, PathTemplates, list_paths
-from labeling.http.proxy import ProxyHeaders
+from labeling.http.proxy import ProxyHeaders, ServedAddress
 from labeling.http.requests import detect_language, detect_zone, get_account
 from labeling.http.responses import disk_full_response
 from labeling.page import actions, page
@@ -55,9 +55,8 @@ UPLOADS, FILES = (gr.File, gr.UploadButton), (gr.File, gr.DownloadButton)
 def compose_site(
     store: Store,
     *,
-    behind_proxy: bool = False,
-    root_path: str = "",
-    loopback_only: bool = False,
+    address: ServedAddress = ServedAddress(),  # noqa: B008 (a constant)
+    presence: Presence | None = None,
     oidc: OidcClient | None = None,
     loops: Sequence[WatchedLoop] = (),
     metrics: ServerMetrics | None = None,
@@ -66,7 +65,7 @@ def compose_site(
     """Return the site. Its CORS middleware admits no origin, so gradio adds none that admits every origin.
 
     `loops`: further loops of the server that `/healthz` watches. `metrics`: what GET /metrics answers; None: 404.
-    Every observer sees each request.
+    Every observer sees each request. `presence` also records accounts that other processes saw.
     """
     os.environ["GRADIO_TEMP_DIR"] = str(store.home / "cache")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -87,7 +86,7 @@ def compose_site(
     ]
     app.include_router(api_router(store, group_commit))
     app.router.routes.extend([*own, *writing.routes(store)])
-    presence = Presence()
+    presence = presence or Presence()
     label = page.build(store)
     mount(app, store, label, "/label", roles=("labeler", "researcher"), theme=page.THEME, head=page.HEAD)
     research = mount_research(app, store, presence)
@@ -101,7 +100,7 @@ def compose_site(
         loops=(group_commit.loop, *loops),
     )
     observed = observe(gate, app.routes, observers)
-    return ProxyHeaders(observed, behind_proxy=behind_proxy, root_path=root_path, loopback_only=loopback_only)
+    return ProxyHeaders(observed, address)
 
 
 def mount_research(app: fastapi.FastAPI, store: Store, presence: Presence) -> gr.Blocks:

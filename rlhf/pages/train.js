@@ -36,6 +36,11 @@
   };
   window.chosenOn = (page) => address()[0] === page ? address()[1] : "";
   window.choose = (page, chosen) => { if (chosen && chosen !== chosenOn(page)) location.hash = `${page}/${encodeURIComponent(chosen)}`; };
+  // The kind whose form is on the screen, a frame after its tab was chosen. The tab itself may be in the menu of further tabs.
+  window.openTab = async () => {
+    await new Promise(requestAnimationFrame);
+    return [...document.querySelectorAll("#kinds [role=tabpanel][id^=kind-]")].find((form) => form.offsetParent)?.id.slice("kind-".length) ?? "";
+  };
   // The charts of the Runs page load with the first run that is shown. `charted` is a list of runs and how far they are.
   window.showCharts = async (charted) => {
     const [charts] = await Promise.all([import("./charts/charts.js"), present("#charts")]);

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from data.records import Run
 from data.store import Store
@@ -15,7 +17,7 @@ from labeling.http.color_scheme import color_scheme_switch
 from labeling.texts.pages import text
 from labeling.texts.reader import reader_language
 from labeling.texts.translate import TEXTS, say
-from reward.page import QUIET, Look, RewardPage
+from reward.page import QUIET, Look, RewardPage, Updates
 from reward.report.addresses import PAGES as PAGES_OF_IDS
 from rlhf.pages.arena import ArenaPage
 from rlhf.pages.audit import AuditPage
@@ -31,6 +33,7 @@ from rlhf.pages.people import PeoplePage
 from rlhf.pages.playground.page import PlaygroundPage
 from rlhf.pages.policies.page import PoliciesPage
 from rlhf.pages.projects import ProjectsPage
+from rlhf.pages.reward_actions import RewardActions
 from rlhf.pages.runs.page import RunsPage
 from rlhf.runs.launch import launch
 
@@ -74,11 +77,13 @@ def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
         for name, column in columns.items():
             with column:
                 built[name] = pages[name]()
-        runs, projects = built["runs"], built["projects"]
+        runs, projects, reward = built["runs"], built["projects"], built["reward"]
         assert isinstance(runs, RunsPage)
         assert isinstance(projects, ProjectsPage)
+        assert isinstance(reward, RewardPage)
         projects.wire_sampling(runs)
-        opened.click(runs.open_page, runs.model_fields(), runs.refreshed(), **QUIET)
+        wire_reward_settings(reward, runs)
+        opened.click(runs.open_page, runs.panel.model_fields(), runs.refreshed(), **QUIET)
         mount.click(None, None, list(columns.values()), js="() => mountPage()", **QUIET)
         blocks.load(None, js="() => openPage()")
     for part in blocks.blocks.values():
@@ -87,11 +92,26 @@ def build(store: Store, presence: Presence | None = None) -> gr.Blocks:
     return blocks
 
 
+def wire_reward_settings(reward: RewardPage, runs: RunsPage) -> None:
+    """Let the Reward page open the whole form of a training, with its own settings, on the Runs page."""
+
+    def open_form(given: Mapping[Block, Any]) -> Updates:
+        return runs.open_form("reward", reward.read(given))
+
+    opened = reward.more.click(open_form, set(reward.fields.values()), runs.form_parts("reward"), **QUIET)
+    opened.success(None, js="() => { location.hash = 'runs'; }", **QUIET)
+
+
 def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -> dict[str, Callable[[], object]]:
     """Return the function that builds each page, by the page's name."""
 
     def queue_reward(settings: dict, by: str) -> Run:
         return launch(store, "reward", settings, by=by)
+
+    def build_reward() -> RewardPage:
+        page = RewardPage(store, looks["reward"], queue_reward)
+        RewardActions(store, looks["reward"])
+        return page
 
     return {
         "loop": partial(LoopPage, store, looks["loop"]),
@@ -101,7 +121,7 @@ def page_builders(store: Store, looks: Mapping[str, Look], presence: Presence) -
         "clinic": partial(ClinicPage, store, looks["clinic"]),
         "projects": partial(ProjectsPage, store, looks["projects"]),
         "labels": partial(LabelsPage, store, looks["labels"]),
-        "reward": partial(RewardPage, store, looks["reward"], queue_reward),
+        "reward": build_reward,
         "policies": partial(PoliciesPage, store, looks["policies"]),
         "arena": partial(ArenaPage, store, looks["arena"]),
         "runs": partial(RunsPage, store, looks["runs"]),

@@ -15,12 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from data.errors import BadInput
 from data.records import Account
 from data.store import Store
 from labeling.accounts.management import audit_name
 from labeling.api.route import researcher_only
-from labeling.http.bodies import receive_file
+from labeling.http import bodies
 from labeling.texts.pages import bad_input
 from labeling.texts.translate import Refusal
 
@@ -72,14 +71,14 @@ def upload(store: Store) -> Route:
 async def _write(request: Request, folder: Path, name: str) -> int:
     """Write the body as a file of the folder; return its bytes. Raise BadInput if it is too long or empty."""
     try:
-        async with receive_file(request, folder) as part:
+        async with bodies.receive_file(request, folder) as part:
             size = part.stat().st_size
             if not size:
                 raise bad_input("refused.upload_empty", field="file")
             part.replace(folder / name)
             return size
     except HTTPException as problem:
-        raise BadInput(problem.detail, f"Put the file into {folder} on the server.", field="file") from problem
+        raise bad_input("refused.upload_long", field="file", limit=bodies.FILE_LIMIT, folder=str(folder)) from problem
 
 
 def _offered(path: Path) -> bool:

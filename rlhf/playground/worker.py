@@ -27,13 +27,13 @@ from data.records import Prompt
 from data.store import Store
 from reward.base.out_of_memory import is_out_of_memory
 from reward.placement_settings import PlacementSettings, read_placement
+from rlhf.common.library_warnings import silence_libraries
 from rlhf.methods.answer_samplers import BestOfN, load_sampler
 from rlhf.models.policy_loading import Bases
 from rlhf.models.reward_choice import load_reward
 from rlhf.playground.endpoint_answers import EndpointAnswers, NoAnswer, wait_for_answer
 from rlhf.playground.exchange import Question
 from rlhf.ppo.reward_shaping import Scorer
-from rlhf.runs.worker import silence_libraries
 from rlhf.sampling import endpoint_reply
 from rlhf.sampling.answer_table import AnswerTable
 from rlhf.sampling.decoding import watched_by

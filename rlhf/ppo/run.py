@@ -30,6 +30,8 @@ from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.people.early_stop import PeopleStop
+from rlhf.ppo.people.panel import Panel
 from rlhf.ppo.prompt_rows import as_rows, fitting_rows, training_rows
 from rlhf.ppo.roles import POLICY
 from rlhf.ppo.run_record import RunRecorder, report_figures, rubric_scores
@@ -59,11 +61,17 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     skipped: Counter[str] = Counter()
     trainer = _make_trainer(context, settings, parent, reward_model, recorder, skipped)
     checkpoint = last_checkpoint(context.checkpoints())
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    try:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    finally:
+        if recorder.people and not distributed.rank():
+            recorder.people.panel.close()
     if recorder.cancelled:
         raise Cancelled
     policy = context.once(lambda: _publish(context, settings, trainer, parent, reward_model))
     report = report_figures(trainer) | ({"skipped": dict(skipped)} if skipped else {})
+    if recorder.people:
+        report |= {"people": recorder.people.panel.read().report()}
     cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
     return RunResult([policy.public], report | cost | {"placement": trainer.base.placement.describe()})
 
@@ -85,7 +93,7 @@ def _make_trainer(
     base = Base.load(parent.base, placement=placement_on(device, settings), **options)
     check_template_set(base, settings)
     reward = load_reward(store, reward_model.public if reward_model else settings.reward, base, parent)
-    guard = load_reward(store, settings.guard, base, parent) if settings.guard else None
+    guard = load_reward(store, settings.guard_name, base, parent) if settings.guard_name else None
     readers = [base, *(model.base for model in (reward, guard) if isinstance(model, RewardModel))]
     rows = fitting_rows(readers, training_rows(store, settings.prompts, settings.last_prompt), skipped)
     if not rows:
@@ -95,6 +103,8 @@ def _make_trainer(
     fixed_rows = fitting_rows(readers, as_rows(fixed_prompts), skipped)
     longest = max(len(base.encode_prompt(row["prompt"])) for row in rows + fixed_rows) + settings.max_new_tokens
     args = make_config(settings, context.checkpoints(), rows_in_memory(settings, base, longest))
+    if settings.people:
+        recorder.people = PeopleStop(context, _panel(context, settings, parent))
     trainer = PPOTrainer(
         base,
         with_uncertainty_penalty(reward, settings.uncertainty),
@@ -104,12 +114,23 @@ def _make_trainer(
         start=adapter_folder(store, parent) if parent.adapter else None,
         peft_config=None if parent.adapter else lora_of(base.causal, settings),
         guard=guard,
-        callbacks=[recorder],
+        callbacks=[recorder, *([recorder.people] if recorder.people else [])],
     )
     recorder.trainer = trainer
+    if recorder.people:
+        recorder.people.connect(trainer)
     if fixed_rows and all(row["source"] == SOURCE for row in fixed_rows):
         trainer.watch = rubric_scores
     return trainer
+
+
+def _panel(context: RunContext, settings: PPOSettings, start: Policy) -> Panel:
+    """Return the queue of the pairs that the run asks people about."""
+    sampling = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
+    first = context.store.runs.lineage(context.run)[0].id
+    every = settings.validate_every
+    looks = range(every, settings.max_steps + every, every)
+    return Panel(context.store, first, start, settings.people, sampling, settings.seed, looks)
 
 
 def rows_in_memory(settings: PPOSettings, base: Base, longest: int) -> int:

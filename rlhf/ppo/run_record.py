@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from data.run_context import RunContext
 from data.starter import rubric
 from rlhf.ppo.config import PPOConfig
+from rlhf.ppo.people.early_stop import PeopleStop
 from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.trainer import PPOTrainer
 
@@ -24,16 +25,16 @@ class RunRecorder(TrainerCallback):
     def __init__(self, context: RunContext) -> None:
         self.context = context
         self.trainer: PPOTrainer | None = None
+        self.people: PeopleStop | None = None
         self.cancelled = False
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Record progress. After a whole update, stop the run if a person cancelled it."""
         per_update = _steps_per_update(args)
-        self.context.progress(
-            state.global_step,
-            state.max_steps,
-            f"update {state.global_step // per_update} of {state.max_steps // per_update}",
-        )
+        note = f"update {state.global_step // per_update} of {state.max_steps // per_update}"
+        if self.people is not None and self.people.status:
+            note += f"; {self.people.status}"
+        self.context.progress(state.global_step, state.max_steps, note)
         if state.global_step % per_update == 0 and state.global_step < state.max_steps and self.context.cancelled():
             self.cancelled = control.should_save = control.should_training_stop = True
 

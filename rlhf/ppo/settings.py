@@ -11,10 +11,13 @@ from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolic
 from labeling.texts.pages import bad_input
 from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
-from rlhf.settings import LastPrompt, RewardName, TemplateSettings
+from rlhf.settings import JudgedSettings, LastPrompt, RewardName, TemplateSettings
+
+NO_GUARD = "none"
+"""The value of `guard` that asks for a run without one."""
 
 
-class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
+class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSettings):
     """Train a policy towards a higher reward while it stays near the policy it starts from."""
 
     from_: StartPolicy = ""
@@ -29,6 +32,7 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
     )
     learning_rate: LearningRate = option(1.5e-3, main=True)
     guard: str = ""
+    people: int = option(0, unit="pairs", min=0, max=1000)
     uncertainty: float = option(
         0.0,
         min=0.0,
@@ -76,6 +80,11 @@ class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings):
     rank: Rank = 16
     bf16: bool = False
     seed: Seed = 0
+
+    @property
+    def guard_name(self) -> str:
+        """The guard's name; empty without one."""
+        return "" if self.guard == NO_GUARD else self.guard
 
     @model_validator(mode="after")
     def _check_sizes(self) -> PPOSettings:

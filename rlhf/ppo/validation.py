@@ -15,7 +15,7 @@ from rlhf.ppo.collector import FIXED_PROMPTS, RolloutCollector
 from rlhf.ppo.guard import Guard, GuardReading
 from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.roles import POLICY
-from rlhf.ppo.rollout import rollout_metrics
+from rlhf.ppo.rollout import ScoredRollout, rollout_metrics
 from rlhf.sampling.sampler import Rollout
 
 Watch = Callable[[Sequence[PromptRow], Sequence[str], Sequence[bool]], Sequence[float]]
@@ -42,7 +42,7 @@ class ReferenceAnswers(NamedTuple):
 
 @dataclass
 class Validation:
-    """The fixed prompts of a run: `rows`, and their ids `prompts`.
+    """The fixed prompts of a run: `rows`, and their ids `prompts`. `measured`: the policy's newest answers to them.
 
     Only this class updates `state.best` and, through `guard`, the guard's state.
     """
@@ -53,6 +53,7 @@ class Validation:
     guard: Guard | None
     state: PPOState
     reference: ReferenceAnswers | None = None
+    measured: ScoredRollout | None = None
     samples: list[Sample] = field(default_factory=list)
 
     def answer_as_reference(self) -> None:
@@ -76,7 +77,7 @@ class Validation:
         assert self.reference is not None
         collector, base = self.collector, self.collector.actor.base
         with base.role(POLICY):
-            rollout = collector.collect(self.rows, self.prompts, FIXED_PROMPTS)
+            self.measured = rollout = collector.collect(self.rows, self.prompts, FIXED_PROMPTS)
         metrics = rollout_metrics(rollout)
         texts = [row["prompt"] for row in self.rows]
         guard_scores = None if self.guard is None else self.guard.scores(texts, rollout.answers)

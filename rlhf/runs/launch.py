@@ -8,24 +8,43 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from data.errors import BadInput
+from data.ids import POLICY, public_id
 from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
 from data.views.frozen_rows import NOTE
-from labeling.texts.pages import bad_input, text
-from reward.placement_settings import PROCESS_KEYS
-from rlhf.kinds import find_kind, start_command
+from labeling.texts.pages import bad_input, stored_line, text
+from reward.placement_settings import PROCESS_KEYS, PlacementSettings
+from rlhf.kinds import Kind, find_kind, start_command
+from rlhf.ppo.settings import NO_GUARD
 from rlhf.runs import preflight, supervisor
 from rlhf.runs.resolve import resolve
+from rlhf.settings import JudgedSettings, TemplateSettings
 
 UNFINISHED = {"draft", "deleted"}
-FORMER: dict[str, dict[str, Any]] = {"ppo": {"estimator": "gae"}, "reward": {"method": "lora", "epochs": 1}}
-"""The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
 """Names of the folders that a PPO run leaves if it is killed while it writes or deletes a checkpoint."""
+FORMER: dict[str, dict[str, Any]] = {
+    "ppo": {"estimator": "gae"},
+    "reward": {"method": "lora", "epochs": 1, "guard": "no"},
+}
+"""The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
+SHARED = (*PlacementSettings.model_fields, *TemplateSettings.model_fields, "max_new_tokens", "project")
+"""Settings of a training that also hold for the answers to judge."""
 
 
 def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
     """Queue a run with its complete settings and make sure that a supervisor watches the home.
+
+    Raises BadInput, and queues nothing, for invalid settings and if a preflight check fails.
+    """
+    run = enqueue(store, kind, settings, by=by, resumes=resumes)
+    supervisor.ensure(store.home)
+    return run
+
+
+def enqueue(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
+    """Queue a run with its complete settings, for the supervisor that watches the home.
 
     Defaults such as "the newest policy" are resolved here, so the run's row names what it uses.
     Raises BadInput, and queues nothing, for invalid settings and if a preflight check fails.
@@ -36,9 +55,34 @@ def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resu
     resolved = as_dict(resolve(store, definition, parsed, by))
     if resumes is not None:
         _refuse_other_settings(store.runs.get(resumes), resolved)
-    run = store.runs.enqueue(definition.name, resolved, by, resumes=resumes)
-    supervisor.ensure(store.home)
-    return run
+    return store.runs.enqueue(definition.name, resolved, by, resumes=resumes)
+
+
+def queue_judging(store: Store, run: Run, kind: Kind, report: dict[str, Any]) -> dict[str, Any]:
+    """Queue the run that samples blind pairs of a trained policy against its parent; return the report that names it.
+
+    It is a run of its own, so its failure costs no training. No pair is queued for a policy that equals its parent, nor
+    in a home where only simulated labelers have labeled. If the sampling is refused, a note says why.
+    """
+    settings = parse_settings(kind.settings_class(), run.settings)
+    wanted = settings.judge_pairs if isinstance(settings, JudgedSettings) else 0
+    policy = next((row for row in reversed(store.policies.all()) if row.run_id == run.id and row.parent_id), None)
+    labels = store.comparisons
+    if not wanted or policy is None or report.get("checkpoint") == 0:
+        return report
+    if labels.count("simulated") and not labels.count("person"):
+        return report
+    assert policy.parent_id is not None
+    against = {"from": policy.public, "against": public_id(POLICY, policy.parent_id)}
+    shared = {name: value for name, value in as_dict(settings).items() if name in SHARED}
+    try:
+        sampling = enqueue(
+            store, "sample", shared | against | {"prompts": wanted, "until_decided": True}, by=run.created_by
+        )
+    except BadInput as problem:
+        note = stored_line("note.not_judged", policy=policy.public, reason=problem.error)
+        return report | {"notes": [*report.get("notes", []), note]}
+    return report | {"judged_by": sampling.public}
 
 
 def resume(store: Store, run_id: int, *, by: str, processes: str | None = None) -> Run:
@@ -57,7 +101,8 @@ def resume(store: Store, run_id: int, *, by: str, processes: str | None = None) 
 
 def former_settings(run: Run) -> dict[str, Any]:
     """Return a run's settings, with the values that an earlier version had where one has no setting yet."""
-    return (FORMER.get(run.kind, {}) if run.settings else {}) | run.settings
+    settings = (FORMER.get(run.kind, {}) if run.settings else {}) | run.settings
+    return settings | ({"guard": NO_GUARD} if run.kind == "ppo" and settings.get("guard") == "" else {})
 
 
 def _frozen_rows(store: Store, run: Run) -> dict[str, str]:

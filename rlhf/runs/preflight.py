@@ -6,10 +6,9 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from data.ids import REWARD_MODEL, parse_id
-from data.records import Policy, RewardModel
+from data.records import Policy
 from data.settings import Settings, as_dict
 from data.starter import BASE, SOURCE
 from data.store import Store
@@ -19,7 +18,8 @@ from labeling.texts.pages import bad_input
 from reward.base.locate import locate
 from reward.base.text.context_length import stated_context
 from reward.optional_packages import check_installed
-from reward.prompt_parts import ALL, parse_part, trained_comparison_ids
+from reward.prompt_parts import ALL, DRIVER_PART, count_shared, parse_part
+from reward.settings import RewardSettings
 from rlhf.clinic import checks as clinic
 from rlhf.clinic.checks import Check
 from rlhf.kinds import Kind
@@ -27,21 +27,24 @@ from rlhf.methods.pretraining_text import read_text
 from rlhf.methods.simulate import check_waiting
 from rlhf.models.contests import choose_contests
 from rlhf.models.policy_loading import adapter_folder, choose_policies
-from rlhf.models.reward_sources import missing_members, reward_record
-from rlhf.models.start_policy import choose_adapted, choose_first_policy, choose_start
+from rlhf.models.reward_sources import choose_reward, missing_members, reward_record
+from rlhf.models.start_policy import choose_first_policy, choose_start
+from rlhf.ppo.people.panel import check_people
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.preflight_template import check_template_arguments
-from rlhf.runs.preflight_weights import StartsFromPolicy, check_adapter, check_finetuning, check_named_adapter
+from rlhf.runs.preflight_weights import (
+    ExportsModel,
+    ReadsReward,
+    StartsFromPolicy,
+    check_adapter,
+    check_adapter_to_merge,
+    check_finetuning,
+    check_named_adapter,
+)
 from rlhf.runs.processes.plan import plan_processes
 from rlhf.runs.resolve import resolve_models
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
 from rlhf.settings import CompareSettings, PretrainSettings, SampleSettings
-
-
-class ReadsReward(Protocol):
-    """Settings that name a reward in `reward`."""
-
-    reward: str
 
 
 def check(store: Store, kind: Kind, settings: Settings) -> Settings:
@@ -89,9 +92,12 @@ def check_start(store: Store, settings: StartsFromPolicy) -> None:
     check_usable(store, choose_start(store, settings.from_), settings)
 
 
-def check_adapter_to_merge(store: Store, settings: StartsFromPolicy) -> None:
-    """Check that the policy has an adapter."""
-    choose_adapted(store, settings.from_)
+def check_exported(store: Store, settings: ExportsModel) -> None:
+    """Check that the reward model to export exists; without one, the policy."""
+    if settings.reward:
+        store.reward_models.get(settings.reward)
+    else:
+        check_usable(store, choose_start(store, settings.from_), settings)
 
 
 def check_usable(store: Store, policy: Policy, settings: object) -> None:
@@ -138,37 +144,29 @@ def check_contests(store: Store, settings: CompareSettings) -> None:
 
 
 def check_reward(store: Store, settings: ReadsReward) -> None:
-    """Check that the reward exists, or that there is a reward model to choose."""
-    if settings.reward:
-        reward_record(store, settings.reward)
-    elif not store.reward_models.all():
-        raise bad_input("need.reward_model", field="reward")
+    """Check that the reward exists, or that there is a driver to choose."""
+    choose_reward(store, settings.reward)
 
 
 def check_uncertainty(store: Store, settings: PPOSettings) -> None:
     """Check that the reward is an ensemble if the settings penalise its uncertainty."""
     if settings.uncertainty:
-        judge = _judge(store, settings)
+        judge = choose_reward(store, settings.reward)
         if judge is None or judge.config.get("members") == 1:
             raise missing_members(settings.uncertainty)
 
 
 def check_guard(store: Store, settings: PPOSettings) -> None:
     """Check that the guard exists and shares no training comparison with the reward."""
-    if not settings.guard:
+    if not settings.guard_name:
         return
-    guard = reward_record(store, settings.guard)
-    judge = _judge(store, settings)
+    guard = reward_record(store, settings.guard_name)
+    judge = choose_reward(store, settings.reward)
     if guard is None or judge is None:  # the training data of an external reward are unknown
         return
-    shared = trained_comparison_ids(store, guard) & trained_comparison_ids(store, judge)
+    shared = count_shared(store, guard, judge)
     if shared or guard.id == judge.id:
-        raise bad_input("need.other_guard", guard=guard.public, judge=judge.public, shared=len(shared), field="guard")
-
-
-def _judge(store: Store, settings: PPOSettings) -> RewardModel | None:
-    """Return the reward model of a PPO run, the newest if none is named; None for an external reward."""
-    return reward_record(store, settings.reward) if settings.reward else store.reward_models.all()[-1]
+        raise bad_input("need.other_guard", guard=guard.public, judge=judge.public, shared=shared, field="guard")
 
 
 def check_labels(store: Store, settings: Settings) -> None:
@@ -181,6 +179,12 @@ def check_labels(store: Store, settings: Settings) -> None:
         load_preferences(store, snapshot)
     else:
         next(stream_rows(store, source=getattr(settings, "labels", "") or PEOPLE))
+
+
+def check_guard_part(store: Store, settings: RewardSettings) -> None:
+    """Check that a training which also makes a guard leaves the guard its part of the prompts."""
+    if settings.guard == "yes" and settings.part not in (ALL, DRIVER_PART):
+        raise bad_input("refused.guard_part", field="guard", part=settings.part)
 
 
 def check_label_sources(store: Store, settings: Settings) -> None:
@@ -218,6 +222,7 @@ CHECKS: dict[str, Check] = {
     "pairs": check_pairs,
     "policy": check_policy,
     "start": check_start,
+    "exported": check_exported,
     "first adapter": partial(check_adapter, choose_first_policy),
     "start adapter": partial(check_adapter, choose_start),
     "adapter to merge": check_adapter_to_merge,
@@ -227,8 +232,10 @@ CHECKS: dict[str, Check] = {
     "contests": check_contests,
     "reward": check_reward,
     "guard": check_guard,
+    "people": check_people,
     "uncertainty": check_uncertainty,
     "labels": check_labels,
+    "guard part": check_guard_part,
     "label sources": check_label_sources,
     "project": check_project,
     "instructions": check_instructions,

@@ -12,7 +12,7 @@ from labeling.texts.pages import bad_input
 from reward.base.stackable import check_stackable
 from reward.placement_settings import read_placement
 from rlhf.models.policy_loading import adapter_folder
-from rlhf.models.start_policy import choose_start
+from rlhf.models.start_policy import choose_adapted, choose_start
 from rlhf.settings import FULL, FinetuningSettings, check_trainable
 
 
@@ -20,6 +20,23 @@ class StartsFromPolicy(Protocol):
     """Settings that name a policy in `from_`."""
 
     from_: str
+
+
+class ReadsReward(Protocol):
+    """Settings that name a reward in `reward`."""
+
+    reward: str
+
+
+class ExportsModel(StartsFromPolicy, Protocol):
+    """Settings that name a policy in `from_`, or in its place a reward model in `reward`."""
+
+    reward: str
+
+
+def check_adapter_to_merge(store: Store, settings: StartsFromPolicy) -> None:
+    """Check that the policy has an adapter."""
+    choose_adapted(store, settings.from_)
 
 
 def check_adapter(choose: Callable[[Store, str], Policy], store: Store, settings: StartsFromPolicy) -> None:

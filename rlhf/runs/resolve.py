@@ -17,13 +17,19 @@ from data.store import Store
 from data.views.frozen_rows import freeze_current_instructions
 from reward.labels import freeze_comparisons
 from reward.placement_settings import read_placement
+from reward.prompt_parts import ALL, DRIVER_PART, GUARD_PART, is_in_part
+from reward.settings import RewardSettings
 from rlhf.clinic.examination import find_examination
 from rlhf.kinds import Kind
 from rlhf.models.contests import choose_contests
+from rlhf.models.drivers import choose_driver, choose_guard
 from rlhf.models.policy_loading import choose_policy
 from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_first_policy, choose_start
+from rlhf.ppo.settings import NO_GUARD, PPOSettings
 
+GUARD_FROM, GUARD_PROMPTS = 400, 20
+"""Training comparisons, and prompts in the guard's part, from which on a reward training also makes a guard."""
 Values = dict[str, Any]
 """Values by the names of the settings' fields."""
 Resolver = Callable[[Store, Any, str], Values]
@@ -55,7 +61,7 @@ def _placed(store: Store, settings: Settings) -> Settings:
 
 
 class Default(NamedTuple):
-    """The value that an empty setting resolves to now, such as p4, and the reason: newest, first or parent."""
+    """The value that an empty setting resolves to now, such as p4, and the reason: newest, best, first or parent."""
 
     value: str
     why: str
@@ -76,9 +82,15 @@ def shown_defaults(store: Store, kind: Kind) -> dict[str, Default]:
                 continue
             for field, value in values.items():
                 text = ",".join(value) if isinstance(value, tuple) else value
-                why = "first" if name == "first" else "parent" if field == "against" else "newest"
-                shown |= {field.removesuffix("_"): Default(text, why)} if text else {}
+                why = _reason(store, name, field)
+                shown |= {field.removesuffix("_"): Default(text, why)} if text not in ("", NO_GUARD) else {}
     return shown
+
+
+def _reason(store: Store, resolver: str, field: str) -> str:
+    if field == "reward" and (driver := choose_driver(store)):
+        return driver.why
+    return "first" if resolver == "first" else "parent" if field == "against" else "newest"
 
 
 def _answering_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
@@ -87,6 +99,12 @@ def _answering_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: 
 
 def _start_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
     return {"from_": choose_start(store, settings.from_).public}
+
+
+def _exported(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
+    if not settings.reward:
+        return _start_policy(store, settings, by)
+    return {"reward": store.reward_models.get(settings.reward).public}
 
 
 def _first_policy(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
@@ -122,6 +140,28 @@ def _comparisons(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN40
     return {"snapshot": freeze_comparisons(store, settings.labels, weights, by).public}
 
 
+def _guard_part(store: Store, settings: RewardSettings, by: str) -> Values:
+    """Decide whether a training also makes a guard, and leave the guard its part of the prompts."""
+    if settings.guard == "no" or (settings.guard == "auto" and not _affords_guard(store, settings)):
+        return {"guard": "no"}
+    return {"guard": "yes", "part": DRIVER_PART}
+
+
+def _affords_guard(store: Store, settings: RewardSettings) -> bool:
+    if settings.part != ALL or settings.role != "driver":
+        return False
+    trained = [row["prompt"] for row in store.snapshots.rows(settings.snapshot) if row["split"] == "train"]
+    prompts = {prompt for prompt in set(trained) if is_in_part(prompt, GUARD_PART)}
+    return len(trained) >= GUARD_FROM and len(prompts) >= GUARD_PROMPTS
+
+
+def _guard(store: Store, settings: PPOSettings, by: str) -> Values:
+    if settings.guard:
+        return {}
+    guard = choose_guard(store, choose_reward(store, settings.reward), choose_start(store, settings.from_))
+    return {"guard": guard.public if guard else NO_GUARD}
+
+
 def _instructions(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (each kind has its own class)
     empty = [name for name in ("snapshot", "a", "b") if getattr(settings, name, None) == ""]
     return dict.fromkeys(empty, freeze_current_instructions(store).public) if empty else {}
@@ -142,16 +182,19 @@ def _ratings(store: Store, settings: Any, by: str) -> Values:  # noqa: ANN401 (e
 RESOLVERS: dict[str, Resolver] = {
     "answering": _answering_policy,
     "start": _start_policy,
+    "exported": _exported,
     "first": _first_policy,
     "reward": _reward,
     "base": _base,
     "contests": _contests,
     "examination": _examination,
     "comparisons": _comparisons,
+    "guard part": _guard_part,
+    "guard": _guard,
     "instructions": _instructions,
     "prompts": _prompts,
     "rows": _rows,
     "ratings": _ratings,
 }
-MODELS = ("answering", "start", "first", "reward", "base", "contests", "examination")
+MODELS = ("answering", "start", "exported", "first", "reward", "guard", "base", "contests", "examination")
 """The resolvers that only read: a form shows what they choose."""

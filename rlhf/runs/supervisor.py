@@ -23,7 +23,9 @@ from data.sqlite.disk_full import is_disk_full
 from data.store import Store
 from data.tables.process_identity import identify_process
 from rlhf.common.locks import SERVER, SUPERVISOR, acquire_lock, is_locked, take_inherited_lock
+from rlhf.kinds import PARALLEL_KINDS
 from rlhf.runs.webhook import WebhookSender
+from rlhf.scoring.scorer import LiveScorer
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"}
@@ -31,8 +33,6 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "
 
 Idle threads sleep. By default they spin, and then a second busy program makes a small model tens of times slower.
 """
-PARALLEL_KINDS = ("endpoint", "simulate")
-"""Kinds of run that need little of this machine: they run beside others, and delay none."""
 GRACE = 30.0
 """Seconds from SIGTERM, which makes a run save its checkpoint, to SIGKILL."""
 DISK_RETRY_SECONDS = 5.0
@@ -47,7 +47,10 @@ def worker_command(run_id: int, home: Path) -> list[str]:
 
 
 class Supervisor:
-    """Watches one home: `step` acts once and returns whether a run is queued or running, or its end is being sent."""
+    """Watches one home: `step` acts once and returns whether there is work.
+
+    That is a run that is queued or running, a run's end that is being sent, or new comparisons that are being scored.
+    """
 
     def __init__(self, home: Path, command: Command = worker_command, grace: float = GRACE) -> None:
         self.store = Store(home)
@@ -55,11 +58,12 @@ class Supervisor:
         self.command = command
         self.grace = grace
         self.webhook = WebhookSender(self.store)
+        self.scorer = LiveScorer(self.store, ENVIRONMENT)
         self.children: dict[int, subprocess.Popen] = {}
         self.cancelled_at: dict[int, float] = {}
 
     def step(self) -> bool:
-        """Check the running runs, start the oldest queued run if nothing blocks it, and send ends to the webhook."""
+        """Check the running runs, start the oldest queued run if nothing blocks it, and do what follows from runs."""
         running = self.store.runs.all(state="running")
         for run in running:
             self.check_run(run)
@@ -68,7 +72,9 @@ class Supervisor:
         claimed = self.store.runs.claim(beside=PARALLEL_KINDS)
         if claimed is not None:
             self.start(claimed)
-        return bool(running or claimed) | self.webhook.step()
+        at_work = [*running, *([claimed] if claimed else [])]
+        busy = any(run.kind not in PARALLEL_KINDS for run in at_work)
+        return bool(at_work) | self.webhook.step() | self.scorer.step(busy)
 
     def start(self, run: Run) -> None:
         """Start the run's process in its own group, with its output in runs/17/log.txt."""

@@ -58,7 +58,7 @@ def read_webhook(home: Path) -> Webhook | None:
         check_url(webhook.url)
         datetime.fromisoformat(webhook.since)
     except (OSError, ValueError, TypeError, AttributeError, BadInput):
-        raise bad_input("home_file.bad_webhook", file=FILE) from None
+        raise bad_input("home_file.bad_webhook", name=FILE) from None
     return webhook
 
 

@@ -14,7 +14,6 @@ import os
 import threading
 import time
 import traceback
-import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,9 +28,10 @@ from data.tables.process_identity import identify_process
 from reward.base.machine import keep_freed_memory, peak_mb
 from reward.base.out_of_memory import halve_passes, is_out_of_memory, retry_halved
 from reward.base.usage import Meter, MeterError
+from rlhf.common.library_warnings import silence_libraries
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
-from rlhf.runs.launch import has_checkpoint
+from rlhf.runs.launch import has_checkpoint, queue_judging
 from rlhf.runs.processes.context import SecondaryContext, SharedContext
 from rlhf.runs.processes.launcher import (
     HALF_PASSES,
@@ -45,12 +45,6 @@ from rlhf.runs.processes.launcher import (
 
 HEARTBEAT_SECONDS = 5.0
 """Seconds between two heartbeats in the store."""
-LIBRARY_WARNINGS = (
-    (FutureWarning, r"transformers\b"),
-    (UserWarning, r"peft\b"),
-    (UserWarning, r"torch\.utils\.data\b"),
-)
-"""Warnings of libraries about each other, by category and module. A reader of the log cannot act on them."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
 
 
@@ -63,9 +57,10 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
     try:
         result = _run_in_memory((SharedContext if UNDER_LAUNCHER else RunContext)(store, run), kind)
-        report = {"peak_mb": peak_mb()} | result.report
+        report = {"peak_mb": peak_mb()} | queue_judging(store, run, kind, result.report)
         return store.runs.finish(run.id, "done", produced=result.produced, report=report).state
     except Cancelled:
+        queue_judging(store, run, kind, {})  # an online run publishes its policy when somebody stops it
         return store.runs.finish(run.id, "cancelled").state
     except LeftToLauncher:
         return "failed"
@@ -159,13 +154,6 @@ def main(argv: list[str] | None = None) -> int:
     if args.half_passes:
         halve_passes()
     return EXIT[(work if is_main else assist)(store, run, kind)]
-
-
-def silence_libraries() -> None:
-    """Keep the libraries' warnings and progress bars out of the log. Call it before they are imported."""
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    for category, module in LIBRARY_WARNINGS:
-        warnings.filterwarnings("ignore", category=category, module=module)
 
 
 def _exit_with(launcher: int) -> None:

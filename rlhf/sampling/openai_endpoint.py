@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.ids import content_hash
 from data.records import Prompt
 from data.turns import split_tools
+from labeling.texts.pages import bad_input
 from rlhf.common.http_json import NotJson, RequestFailed, post_json
 from rlhf.sampling.endpoint_reply import Reply, read_choice
 
@@ -42,17 +43,12 @@ class OpenAIEndpoint:
         """Create an endpoint with the key from the environment. Raises BadInput unless `url` is a bare http address."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadInput(
-                f"{url!r} is not the address of an endpoint",
-                "Give one such as http://127.0.0.1:8000/v1.",
-                field="endpoint",
-            )
+            raise bad_input("refused.endpoint_address", field="endpoint", url=url)
         if parts.username or parts.password or parts.query or parts.fragment:
             hidden = f"{parts.scheme}://{parts.hostname}"
-            remedy = f"Give the bare address; the key is read from the environment variable {KEY}."
-            raise BadInput(f"the address of {hidden} carries more than a path", remedy, field="endpoint")
+            raise bad_input("refused.endpoint_secrets", field="endpoint", hidden=hidden, variable=KEY)
         if not model:
-            raise BadInput("the endpoint's model has no name", "Name it with --model.", field="model")
+            raise bad_input("refused.endpoint_model", field="model")
         url = url.rstrip("/")
         return cls(url if url.endswith(PLAIN) else url + CHAT, model, os.environ.get(KEY, ""), variable=KEY, **limits)
 
@@ -90,24 +86,19 @@ class OpenAIEndpoint:
         pauses = [self.pause * 2**number for number in range(ATTEMPTS - 1)]
         try:
             return post_json(self.url, body, key=self.key, timeout=self.timeout, pauses=pauses)
-        except NotJson as problem:
-            raise self._refusal(str(problem), "Is it an OpenAI-compatible endpoint?") from None
+        except NotJson:
+            raise self._refusal("endpoint_not_json") from None
         except RequestFailed as problem:
-            raise self._refusal(
-                str(problem), f"Check the address, the model's name and {self.variable}; then try again."
-            ) from None
+            raise self._refusal("endpoint_failed", problem=str(problem), variable=self.variable) from None
 
     def _read(self, document: Any) -> list[Reply]:  # noqa: ANN401 (any JSON document)
         try:
             choices = [read_choice(choice) for choice in document["choices"]]
         except (KeyError, TypeError, AttributeError):
-            raise self._refusal(
-                f"answered with an unknown document: {json.dumps(document)[:100]}",
-                "Is it an OpenAI-compatible endpoint?",
-            ) from None
+            raise self._refusal("endpoint_document", document=json.dumps(document)[:100]) from None
         if not choices:
-            raise self._refusal("gave no answer", "Check the endpoint's log.")
+            raise self._refusal("endpoint_silent")
         return choices
 
-    def _refusal(self, problem: str, remedy: str) -> BadInput:
-        return BadInput(f"the endpoint {self.url} {problem}", remedy, field="endpoint")
+    def _refusal(self, key: str, **values: Any) -> BadInput:  # noqa: ANN401 (values of any type fill the blanks)
+        return bad_input(f"refused.{key}", field="endpoint", url=self.url, **values)

@@ -23,7 +23,7 @@ from reward.base.machine import megabytes, peak_mb
 from rlhf.kinds import KINDS
 from rlhf.runs.processes.plan import ACCELERATE_CONFIG
 from rlhf.runs.supervisor import Supervisor
-from rlhf.settings import SampleSettings
+from rlhf.settings import JudgedSettings, SampleSettings
 from rlhf.tour.narrator import Narrator
 
 LABELERS = 5
@@ -130,9 +130,14 @@ class Tour:
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def run(self, name: str, kind: str, /, **settings: object) -> Run:
-        """Execute one stage that is a run. Raises StageFailed if it does not end with success."""
+        """Execute one stage that is a run. Raises StageFailed if it does not end with success.
+
+        No pairs are queued for people after a training: nobody labels in a tour.
+        """
+        definition = KINDS[kind].settings_class()
+        unjudged = {"judge_pairs": 0} if issubclass(definition, JudgedSettings) else {}
         alone = {} if kind == "ppo" else {"processes": "1"}  # in a short run a second process does not repay its start
-        parsed = parse_settings(KINDS[kind].settings_class(), {**settings, **alone, "seed": self.seed})
+        parsed = parse_settings(definition, {**unjudged, **settings, **alone, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
         with self._timed(name) as spent:
             spent["peak_mb"] = self.environment.work(self.store, queued, self.narrator.progress)

@@ -23,6 +23,7 @@ from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
 from tests.bench.serve.big_home import big_home
 from tests.bench.serve.kill9 import kill9
+from tests.bench.serve.labelers_limit import labelers_limit
 from tests.bench.serve.serve_load import serve_load
 from tests.bench.serve.start_server import serving_app
 from tests.support import ROOT
@@ -162,6 +163,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "labels_per_second": labels_per_second,
     "label_page": label_page,
     "serve_load": serve_load,
+    "labelers_limit": labelers_limit,
     "kill9": kill9,
     "big_home": big_home,
     "ppo": ppo,

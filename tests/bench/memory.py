@@ -34,8 +34,8 @@ ANSWER = 192
 STEPS: dict[str, dict[str, object]] = {
     "sample": {"prompts": 16, "max_new_tokens": ANSWER},
     "reward": {"max_steps": 2},
-    "sft": {"max_steps": 2, "batch_size": 8},
-    "dpo": {"max_steps": 2, "batch_size": 4},
+    "sft": {"max_steps": 2, "batch_size": 8, "judge_pairs": 0},
+    "dpo": {"max_steps": 2, "batch_size": 4, "judge_pairs": 0},
     "ppo": {
         "max_steps": 1,
         "batch_size": 16,
@@ -45,9 +45,13 @@ STEPS: dict[str, dict[str, object]] = {
         "validation_prompts": 4,
         "validate_every": 1,
         "reward": "r1",
+        "judge_pairs": 0,
     },
 }
-"""Settings of a short run of each kind; PPO takes the reward model that the second one trained."""
+"""Settings of a short run of each kind; PPO takes the reward model that the second one trained.
+
+Nobody judges the policies: a run that samples pairs would be claimed before the next kind.
+"""
 FEW: dict[str, dict[str, object]] = {
     "sample": {"prompts": 4},
     "reward": {"batch_size": 2},

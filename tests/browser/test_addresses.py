@@ -127,7 +127,7 @@ def test_sampling_into_a_project_opens_the_form_of_a_run_filled_in(researcher, r
     expect(page.locator("#project-choice input")).to_have_value("Orders")
     page.locator("#project-sample").click()
     expect(page).to_have_url(re.compile("#runs$"))
-    expect(page.locator("#start-sample")).to_be_visible()
+    expect(page.locator("#start-run")).to_be_visible()
     expect(page.locator("#sample-per_prompt input")).to_have_value("4")
     picture(page, "sample-into-project")
 

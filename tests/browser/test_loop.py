@@ -65,11 +65,11 @@ def test_a_labeler_ranks_ten_pairs_by_key_and_then_a_reward_model_is_trained_and
     assert all(row["source"] == "person" and {"prompt", "chosen", "rejected"} <= set(row) for row in rows)
 
     visit(page, server, "runs")
-    expect(page.locator("#start-sample")).to_be_visible()  # no run yet: the form is open
+    expect(page.locator("#start-run")).to_be_visible()  # no run yet: the form is open
     page.get_by_role("tab", name="Reward model").click()
     page.locator("#reward-from input").fill("p1")
     page.keyboard.press("Tab")
-    page.locator("#start-reward").click()
+    page.locator("#start-run").click()
     expect(page.locator("#page-runs [role=status]:visible", has_text="run1 is queued")).to_be_visible()
     expect(page.locator("#page-runs [role=status]:visible", has_text="Memory: about")).to_be_visible()
     expect(page.locator("#run-head")).to_contain_text("Reward model")

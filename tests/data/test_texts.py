@@ -20,6 +20,11 @@ from labeling.texts.translate import Refusal, error_text
 from reward.report.view import message_html
 from tests.support import ROOT
 
+DATA = ("error.", "row.", "json.", "omitted.", "source.", "remark.", "next.", "count.")
+"""Beginnings of the keys of texts that the data layer uses."""
+MAKERS = {"NotStrict": "json.", "remark": "remark."}
+"""Functions of texts -> the beginning of their keys."""
+
 
 class Some(Settings):
     """Settings of a test."""
@@ -131,25 +136,28 @@ def test_the_catalogue_of_errors_is_sorted_by_key(language):
 
 def test_every_text_of_an_error_is_used_and_every_key_has_a_text():
     """Keys with a part in braces stand for all keys with that beginning."""
-    keys = {key for key in TEXTS["en"] if key.startswith("error.")}
+    keys = {key for key in TEXTS["en"] if key.startswith(DATA) and not key.endswith(REMEDY)}
     used: set[str] = set()
     for path in (ROOT / "data").rglob("*.py"):
-        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "of" and call.args:
-                used |= matching(call.args[0], keys)
-    assert {key for key in keys if not key.endswith("_remedy")} == used
+        calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+        for call in (call for call in calls if call.args):
+            name, first = getattr(call.func, "attr", getattr(call.func, "id", "")), call.args[0]
+            if name in ("of", "join_texts"):
+                used |= matching(first, keys)
+            elif name in MAKERS and isinstance(first, ast.Constant):
+                used |= {f"{MAKERS[name]}{first.value}"}
+    assert keys == used
 
 
 def matching(argument: ast.expr, keys: set[str]) -> set[str]:
-    if isinstance(argument, ast.Constant) and str(argument.value).startswith("error."):
+    if isinstance(argument, ast.IfExp):
+        return matching(argument.body, keys) | matching(argument.orelse, keys)
+    if isinstance(argument, ast.Constant) and str(argument.value).startswith(DATA):
         return {str(argument.value)}
     if isinstance(argument, ast.JoinedStr) and isinstance(argument.values[0], ast.Constant):
         start = str(argument.values[0].value)
-        return (
-            {key for key in keys if key.startswith(start) and not key.endswith("_remedy")}
-            if "error." in start
-            else set()
-        )
+        makers = start in MAKERS.values()
+        return {key for key in keys if key.startswith(start)} if start.startswith(DATA) and not makers else set()
     return set()
 
 

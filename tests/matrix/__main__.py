@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from transformers.utils import logging
 
-from rlhf.runs.worker import silence_libraries
+from rlhf.common.library_warnings import silence_libraries
 from tests.matrix.families import FAMILIES
 from tests.matrix.table import write_table
 from tests.matrix.verbs import Cell, try_verbs

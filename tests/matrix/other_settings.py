@@ -18,9 +18,9 @@ from transformers.utils import logging
 
 from data.errors import BadInput
 from data.settings import Described, describe, parse_settings
+from rlhf.common.library_warnings import silence_libraries
 from rlhf.kinds import find_kind
 from rlhf.runs import preflight
-from rlhf.runs.worker import silence_libraries
 from tests.matrix.families import FAMILIES
 from tests.matrix.verbs import SHORT, TRAINED, FamilyHome
 

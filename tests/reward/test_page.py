@@ -63,13 +63,13 @@ def test_texts_of_people_and_models_hold_no_markup(models):
 
 
 def test_a_setting_with_choices_is_a_list_of_them(store):
-    field = page_of(store).fields["likelihood"]
+    field = page_of(store).fields["method"]
     assert isinstance(field, gr.Dropdown)
-    assert ([value for _, value in field.choices], field.value) == (["bradley-terry", "rao-kupper", "graded"], "graded")
+    assert ([value for _, value in field.choices], field.value) == (["auto", "heads", "lora"], "auto")
 
 
 def test_without_reward_models_the_page_says_which_step_fills_it():
-    assert "/label/" in view.cards_html([])
+    assert "/label/" in view.cards_html([], {})
 
 
 def test_only_the_page_on_the_screen_is_drawn_and_only_when_a_model_came(store, models):

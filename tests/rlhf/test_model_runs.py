@@ -8,13 +8,17 @@ from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext
+from reward.about import describe_base
 from reward.base.frozen_base import Base
+from reward.member import Member
+from reward.model import RewardModel
 from rlhf.common import locks
-from rlhf.export import export_policy
+from rlhf.export import export_policy, export_reward_model
 from rlhf.kinds import KINDS
 from rlhf.model_runs import ExportSettings, run_export
 from rlhf.pages.export import exported_files
@@ -60,6 +64,23 @@ def test_an_export_run_packs_the_exported_folder_into_one_file(home, tmp_path, m
 
 def test_a_bare_base_is_exported_as_a_model(home):
     assert do(home, "export", **{"from": "p1"}).report["file"] == "exports/p1-model-run1.zip"
+
+
+def test_a_reward_model_is_exported_by_its_id_in_place_of_a_policy(home, tmp_path):
+    base = Base.load(home.policies.get(1).base)
+    base.add_adapter("judge")
+    RewardModel(base, [Member("judge", torch.zeros(base.hidden_size))], describe_base(base)).save(home.home / "new")
+    home.reward_models.publish(home.home / "new", name="judge", base=base.name)
+    run = do(home, "export", reward="r1")
+    assert (run.state, run.report["file"]) == ("done", "exports/r1-adapter-run1.zip")
+    export_reward_model(home, "r1", tmp_path / "r1-adapter-run1")
+    with ZipFile(home.home / "exports" / "r1-adapter-run1.zip") as packed:
+        names = {
+            str(path.relative_to(tmp_path)) for path in (tmp_path / "r1-adapter-run1").rglob("*") if path.is_file()
+        }
+        assert set(packed.namelist()) == names
+    with pytest.raises(BadInput, match="r9"):
+        launch(home, "export", {"reward": "r9"}, by="rae")
 
 
 def test_a_second_export_replaces_the_file_of_the_same_policy_and_form_only(home):

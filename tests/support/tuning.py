@@ -8,7 +8,7 @@ from data.settings import as_dict, parse_settings
 from data.splits import split_of
 from rlhf.kinds import KINDS
 from rlhf.runs.worker import work
-from rlhf.settings import SFTSettings
+from rlhf.settings import JudgedSettings, SFTSettings
 from tests.support.labeled_notes import fill
 
 FAST = SFTSettings(learning_rate=1e-2, epochs=1.0, rank=2, batch_size=4)
@@ -37,7 +37,9 @@ def filled(home, folder):
 
 def worked(store, kind, settings, **about):
     """Do a run in this process as its worker does; return the ended run."""
-    parsed = parse_settings(KINDS[kind].settings_class(), settings)
+    definition = KINDS[kind].settings_class()
+    unjudged = {"judge_pairs": 0} if issubclass(definition, JudgedSettings) else {}  # another run would be queued
+    parsed = parse_settings(definition, unjudged | settings)
     run = store.runs.enqueue(kind, as_dict(parsed), "test", **about)
     with store.transaction():
         store.runs.claim()

@@ -17,6 +17,7 @@ from data.errors import BadInput
 from data.formats.files.opening import RATIO, UNPACKED, open_seekable
 from data.formats.files.source import Source
 from data.formats.values import LONGEST, TOO_LONG
+from data.texts import Translatable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +64,7 @@ def read_parquet_rows(path: Path | Source) -> Iterator[tuple[int, dict, str]]:
 def read_batch(batch: pa.RecordBatch, source: Source) -> Iterator[tuple[dict, str]]:
     """Yield (row, problem) of each row of a batch. The index that pandas saved as a column is no part of it."""
     for name in filter(INDEX.fullmatch, batch.schema.names):
-        source.note(f"the pandas index column {name!r} was left out")
+        source.note(Translatable.of("source.named_index", name=name))
         batch = batch.drop_columns([name])
     short = unpacked_size(batch) <= LONGEST
     for index in range(batch.num_rows):
@@ -135,7 +136,7 @@ def _row(batch: pa.RecordBatch) -> tuple[dict, str]:
         row = to_json_value(batch.to_pylist()[0])
         return row if isinstance(row, dict) else {}, ""
     except (UnicodeDecodeError, ValueError, OverflowError) as error:
-        return {}, f"a cell cannot be read ({str(error)[:80]})"
+        return {}, Translatable.of("row.cell_unreadable", error=str(error)[:80])
 
 
 def to_json_value(value: object) -> JsonValue:

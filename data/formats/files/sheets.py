@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from data.errors import BadInput
-from data.formats.values import LONGEST, TOO_LONG
+from data.formats.values import LONGEST
 from data.json_text import parse_json
+from data.texts import Translatable
 
 DELIMITERS = ",\t;|"
 SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
@@ -22,6 +23,8 @@ NAME = re.compile(r"[\w#$%@*][^\r\n\t{}\[\]<>|\"]{0,59}")
 WHOLE = re.compile(r"-?\d+")
 STRUCTURED = re.compile(r"messages|conversations?(_[ab])?|facts|defects|margin|winner_\w+|annotator\d+")
 """Columns whose cells hold lists, objects or numbers as JSON."""
+
+INDEX = Translatable.of("source.index")
 
 Record = tuple[int, dict, str]
 """The line on which it begins, its cells by name (None if empty), and its problem."""
@@ -92,7 +95,7 @@ class Head:
         name = self.names[place]
         index = place == 0 and name in ("", "Unnamed: 0") and (not cell or bool(WHOLE.fullmatch(cell)))
         if index:
-            self._note("the pandas index column was left out")
+            self._note(INDEX)
         return index
 
 
@@ -114,7 +117,7 @@ class _RecordLines:
         line = next(self._lines)
         self._size += len(line)
         if self._size > LONGEST:
-            raise BadInput(TOO_LONG, "Close its quotes, or split it into rows.", line=self._first)
+            raise BadInput.of("row.too_long", line=self._first, size=LONGEST >> 20)
         return line
 
 
@@ -131,10 +134,10 @@ def _record(head: Head, cells: list[str]) -> tuple[dict, str]:
         if not head.is_index(place, cell)
     }
     if row.get(""):
-        return row, f"the cell {row['']!r:.40} stands in a column without a name"
+        return row, Translatable.of("row.cell_unnamed", cell=repr(row[""])[:40])
     row.pop("", None)
     if len(cells) != len(names):
-        return row, f"the row has {len(cells)} cells, the head line {len(names)}"
+        return row, Translatable.of("row.cell_count", cells=len(cells), names=len(names))
     return row, ""
 
 
@@ -149,11 +152,7 @@ def _strip_end(cells: list[str]) -> list[str]:
 def find_undecodable(text: str) -> str:
     """Return the problem of text that was decoded with `surrogateescape`; empty if there is none."""
     escaped = next((mark for mark in text if "\udc80" <= mark <= "\udcff"), "") if not text.isascii() else ""
-    return (
-        f"not UTF-8 text (byte 0x{ord(escaped) - 0xDC00:02x}); save the file in UTF-8, or name its encoding"
-        if escaped
-        else ""
-    )
+    return Translatable.of("row.bytes", byte=ord(escaped) - 0xDC00) if escaped else ""
 
 
 def _value(name: str, cell: str) -> object:
@@ -169,12 +168,12 @@ def _value(name: str, cell: str) -> object:
 
 def _broken(error: str) -> str:
     if "end of data" in error:
-        return "a quoted cell begins here and does not end"
+        return Translatable.of("row.csv_open")
     if "field larger" in error:
-        return f"a cell is longer than {LONGEST >> 20} MiB"
+        return Translatable.of("row.csv_long", size=LONGEST >> 20)
     if "expected after" in error:
-        return "a quote inside a quoted cell must be doubled"
-    return f"not valid CSV ({error})"
+        return Translatable.of("row.csv_quote")
+    return Translatable.of("row.csv_invalid", error=error)
 
 
 def _cells(head: str, delimiter: str) -> list[list[str]]:

@@ -17,6 +17,7 @@ from data.errors import BadInput
 from data.formats.files.opening import Meter, make_read_error, open_bytes
 from data.formats.files.packing import BROKEN
 from data.formats.files.source import Source
+from data.texts import Translatable
 
 BLOCK = 1 << 16
 MARKS = {
@@ -72,7 +73,7 @@ class TextStream(RawIOBase):
         self._ready = self._convert(head)
         self.swapped = ends_lines_with_carriage_returns(self._ready)
         if self.swapped:
-            source.note("lines end with carriage returns")
+            source.note(Translatable.of("source.carriage_returns"))
 
     def readable(self) -> bool:
         """Return True."""
@@ -130,7 +131,7 @@ class TextStream(RawIOBase):
         self._decode = codecs.getincrementaldecoder(encoding)("mark-undecodable")
         self.encoding, self._decided = encoding, True
         if not self._source.encoding:
-            self._source.note(f"encoding detected: {encoding}")
+            self._source.note(Translatable.of("source.encoding", encoding=encoding))
 
 
 @contextmanager

@@ -23,7 +23,8 @@ and a reader for each kind of row that the format holds
     read_completion(row)   -> CompletionShape      without it: `prompt` or `instruction`, `response`, `model`
 
 A reader may return a list of shapes where one row holds several: ratings of four answers, a tree of replies.
-It raises `BadRow(reason, field)` for a row that it cannot read as what it says.
+It raises `BadRow.of("row.KEY", field, **values)` for a row that it cannot read as what it says. The texts are in
+`data/texts`.
 
 `row` is a `TrackedRow`. What a reader takes by `row[key]`, `row.get(key)` or a function of `fields` and `conversation`
 is counted as read; everything else is listed to the user as "not read". A column that changes what a row means
@@ -38,6 +39,7 @@ Take values by these functions, so that JSON text, Python text, bytes, "1.0" and
 `conversation.read_prompt_with_context` (text, messages or transcript, after `system`, `tools` and `history`),
 `read_answer`, `split_conversation`, `without_answer`; `messages.read_messages` (turns as `data.turns` describes them);
 `preference_metadata.make_preference` (margins, scores, ties, weight),
-`read_labeler`, `read_source`, `check_learned`. `row.part(value, path)` tracks a nested object, and `row.note(text)`
-counts a remark, such as a derived value. Never split a text at a place that no mark in it names.
+`read_labeler`, `read_source`, `check_learned`. `row.part(value, path)` tracks a nested object, and
+`row.note(remark(KEY))` counts a remark, such as a derived value. Never split a text at a place that no
+mark in it names.
 """

@@ -48,5 +48,5 @@ def _read_vote(row: Row) -> Vote:
     read_field(row, "label")
     label = read_number(row, "label")
     if label not in WINNERS:
-        raise BadRow(f"'label' must be 1, 0.5 or 0, not {str(row['label'])[:40]!r}", "label")
+        raise BadRow.of("row.label_shares", "label", given=str(row["label"])[:40])
     return Vote(WINNERS[label], read_margin(row), read_labeler(row, "labeler"))

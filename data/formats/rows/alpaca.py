@@ -14,6 +14,7 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_names, read_n
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
 from data.formats.tracked_row import is_blank
+from data.texts import join_texts
 
 NAME = "alpaca"
 NEEDS = (
@@ -73,7 +74,7 @@ def write_instruction(shape: InstructionShape) -> dict:
     """Return the row of an instruction, with `text` from the template. Raises BadRow for a conversation."""
     write_text_prompt(shape.prompt, "Alpaca")
     if shape.input and _is_none(shape.input):
-        raise BadRow("the Alpaca format cannot hold an input that reads as none")
+        raise BadRow.of("row.alpaca_input")
     triple = {"instruction": shape.instruction, "input": shape.input, "output": write_text(shape.output, "Alpaca")}
     template = TEMPLATE_WITH_INPUT if shape.input else TEMPLATE
     return triple | {"text": template.format(**triple)}
@@ -100,7 +101,7 @@ def _triples(row: Row) -> list[tuple[str, str, Any]]:
         or not instances
         or not all(isinstance(instance, dict) for instance in instances)
     ):
-        raise BadRow("'instances' must be a list of objects with 'input' and 'output'", "instances")
+        raise BadRow.of("row.list_of", "instances", keys=join_texts("and", ("'input'", "'output'")))
     parts = [row.part(instance, f"instances[{number}]") for number, instance in enumerate(instances)]
     return [(instruction, _input(part), None if row.what == "prompts" else part.get("output")) for part in parts]
 
@@ -134,5 +135,5 @@ def _input(row: Row) -> str:
     texts = {key: read_text(row, key, blank=True) for key in ("input", "context") if key in row}
     texts = {key: text for key, text in texts.items() if not _is_none(text)}
     if len(texts) > 1:
-        raise BadRow("'input' and 'context' both hold a text", "context")
+        raise BadRow.of("row.input_and_context", "context")
     return next(iter(texts.values()), "")

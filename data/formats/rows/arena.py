@@ -19,8 +19,9 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_ne
 from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import read_labeler, read_source
 from data.formats.shapes import PairShape, PromptShape, Vote
-from data.formats.tracked_row import is_blank
+from data.formats.tracked_row import is_blank, remark
 from data.tables.prompts import conversation_text
+from data.texts import join_texts
 
 NAME = "arena"
 NEEDS = (frozenset({"conversation_a", "conversation_b"}), frozenset({"response_a", "response_b"}))
@@ -80,13 +81,13 @@ def _prompt_and_answers(row: Row, turns: int | None) -> tuple[PromptShape, tuple
     first, second = (_first_turns(row, _conversation(row, side), turns) for side in SIDES)
     for side, messages in zip(SIDES, (first, second), strict=True):
         if messages[-1]["role"] != "assistant":
-            raise BadRow("the conversation must end with the assistant's answer", f"conversation_{side}")
+            raise BadRow.of("row.unanswered", f"conversation_{side}")
     shared = _count_shared(first, second)
     if not shared:
-        raise BadRow("the conversations begin with different prompts", "conversation_b")
+        raise BadRow.of("row.other_prompts", "conversation_b")
     answers = first[shared:], second[shared:]
     if any(len(answer) > 1 for answer in answers):
-        row.note("the conversations differ before their last answer: the turns from there on are compared as one text")
+        row.note(remark("turns_as_text"))
     prompt = add_context(row, make_prompt(first[:shared], "conversation_a"))
     return prompt, (_as_text(answers[0]), _as_text(answers[1]))
 
@@ -96,7 +97,7 @@ def _first_turns(row: Row, messages: list[dict], turns: int | None) -> list[dict
     ends = [place + 1 for place, message in enumerate(messages) if message["role"] == "assistant"]
     if turns is None or turns >= len(ends):
         return messages
-    row.note(f"the vote is on turn {turns}: later turns were left out")
+    row.note(remark("later_turns", turn=turns))
     return messages[: ends[turns - 1]]
 
 
@@ -121,9 +122,7 @@ def _conversation(row: Row, side: str) -> list[dict]:
         return read_messages(row, f"conversation_{side}")
     questions, answers = _turns(row, "prompt"), _turns(row, f"response_{side}")
     if len(questions) != len(answers):
-        raise BadRow(
-            f"'prompt' has {len(questions)} turns and 'response_{side}' has {len(answers)}", f"response_{side}"
-        )
+        raise BadRow.of("row.turn_counts", f"response_{side}", questions=len(questions), answers=len(answers))
     speakers = (("user", questions), ("assistant", answers))
     return [{"role": role, "content": turns[number]} for number in range(len(questions)) for role, turns in speakers]
 
@@ -143,11 +142,11 @@ def _votes(row: Row) -> tuple[Vote, ...]:
     if is_blank(name):
         marked = [side for side in ONE_HOT if read_flag(row, f"winner_{side}")]
         if len(marked) > 1:
-            raise BadRow(f"{' and '.join(map(repr, marked))} are both marked as the winner", f"winner_{marked[1]}")
+            raise BadRow.of("row.winners", f"winner_{marked[1]}", names=join_texts("and", map(repr, marked)))
         if not marked:
             return ()
         name = marked[0]
     if not isinstance(name, str) or name not in WINNERS:
-        raise BadRow(f"the winner {json.dumps(name)[:40]} is unknown; use one of {', '.join(WINNERS)}", "winner")
+        raise BadRow.of("row.winner_unknown", "winner", given=json.dumps(name)[:40], known=", ".join(WINNERS))
     winner, both_bad = WINNERS[name]
     return (Vote(winner, labeler=read_labeler(row, "judge"), both_bad=both_bad),)

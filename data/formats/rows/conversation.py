@@ -14,9 +14,10 @@ from data.formats.rows import tool_calls
 from data.formats.rows.fields import BadRow, Row, check_text, read_field, read_nested, read_optional_text
 from data.formats.rows.messages import read_message, read_messages
 from data.formats.shapes import PromptShape
-from data.formats.tracked_row import is_blank
+from data.formats.tracked_row import is_blank, remark
 from data.formats.transcripts import find_mark, may_hold_marks, parse_transcript
 from data.tables.prompts import conversation_text
+from data.texts import join_texts
 from data.turns import split_tools
 
 SYSTEM = ("system", "system_prompt", "system_message")
@@ -37,7 +38,7 @@ def read_prompt_value(row: Row, key: str) -> PromptShape:
         return PromptShape(text)
     transcript = parse_transcript(text)
     if transcript and transcript.messages[-1]["role"] == "user":
-        row.note(f"{key!r} is a transcript and was read as turns")
+        row.note(remark("transcript", column=key))
         return make_prompt(transcript.messages, key)
     note_marks(row, text, key)
     return PromptShape(text)
@@ -58,7 +59,7 @@ def add_context(row: Row, prompt: PromptShape) -> PromptShape:
     own = as_messages(prompt)
     if before and before[0]["role"] == own[0]["role"] == "system":
         if before[0] != own[0]:
-            raise BadRow("the conversation begins with another system message than the row's own", "system")
+            raise BadRow.of("row.system_differs", "system")
         own = own[1:]
     messages = tool_calls.add_tools([*before, *own], tools)
     return replace(prompt, text=conversation_text(messages), messages=messages)
@@ -67,7 +68,7 @@ def add_context(row: Row, prompt: PromptShape) -> PromptShape:
 def _system(row: Row) -> list[dict]:
     texts = {key: text for key in SYSTEM if key in row and (text := read_optional_text(row, key))}
     if len(set(texts.values())) > 1:
-        raise BadRow(f"{' and '.join(map(repr, texts))} differ", next(iter(texts)))
+        raise BadRow.of("row.differ", next(iter(texts)), names=join_texts("and", map(repr, texts)))
     return [{"role": "system", "content": text} for text in list(texts.values())[:1]]
 
 
@@ -91,7 +92,7 @@ def make_prompt(messages: list[dict], key: str) -> PromptShape:
     A single user's message is the same prompt as its plain text. Raises BadRow for any other end.
     """
     if not messages or messages[-1]["role"] not in ("user", "tool"):
-        raise BadRow(f"{key!r} must end with a user's message", key)
+        raise BadRow.of("row.user_message", key)
     if len(messages) == 1:
         return PromptShape(messages[0]["content"])
     return PromptShape(conversation_text(messages), messages)
@@ -112,7 +113,7 @@ def without_answer(row: Row, turns: list[dict], key: str) -> list[dict]:
 
 def note_left_answer(row: Row, key: str) -> None:
     """Record that a row of prompts holds an answer in the column of its prompt."""
-    row.note(f"{key!r} holds an answer, which is no part of a prompt and was left out")
+    row.note(remark("answer_left", column=key))
 
 
 def split_conversation(row: Row, key: str, *, learned: bool = False) -> tuple[PromptShape, str | None]:
@@ -155,9 +156,9 @@ def _only_answer(messages: list[dict], key: str, prompt: PromptShape | None) -> 
     *before, last = messages
     tool_calls.refuse_call(last, key)
     if last["role"] != "assistant":
-        raise BadRow(f"{key!r} must be one assistant's message", key)
+        raise BadRow.of("row.one_message", key)
     if before and (prompt is None or not _repeats(before, as_messages(prompt))):
-        raise BadRow(f"{key!r} must be one assistant's message, or repeat the prompt before it", key)
+        raise BadRow.of("row.one_message_or_prompt", key)
     return last["content"]
 
 
@@ -179,4 +180,4 @@ def unspaced(row: Row, key: str, answer: str) -> str:
 def note_marks(row: Row, text: str, key: str) -> None:
     """Record that a text holds the marks of a chat template, although it is no whole transcript."""
     if mark := find_mark(text):
-        row.note(f"{key!r} contains the mark {mark!r} and stays text")
+        row.note(remark("mark", column=key, mark=mark))

@@ -27,12 +27,12 @@ def write_answer(text: str) -> list[dict]:
 def write_text_prompt(prompt: PromptShape, form: str) -> str:
     """Return the prompt's text. Raises BadRow for a conversation, whose roles a text would lose."""
     if prompt.messages:
-        raise BadRow(f"the {form} format cannot hold a conversation")
+        raise BadRow.of("row.no_conversation", form=form)
     return write_text(prompt.text, form)
 
 
 def write_text(text: str, form: str) -> str:
     """Return a text. Raises BadRow for one that readers take for turns: messages, or a whole transcript."""
     if looks_like_messages(text) or (may_hold_marks(text) and parse_transcript(text)):
-        raise BadRow(f"the {form} format cannot hold a text that reads as a conversation")
+        raise BadRow.of("row.no_transcript", form=form)
     return text

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import Any
+from typing import Any, Self
 
 from data.formats.nested import parse_nested
 from data.formats.tracked_row import TrackedRow, is_blank
+from data.json_text import describe_json_error
+from data.texts import Translatable
 
 Row = TrackedRow
 """A row as readers see it."""
@@ -16,18 +18,23 @@ FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 class BadRow(ValueError):
-    """A row that cannot be used, with the reason in words for the author of the file."""
+    """A row that cannot be used, with the reason for the author of the file, which pages translate."""
 
     def __init__(self, reason: str, field: str | None = None) -> None:
         super().__init__(reason)
         self.reason, self.field = reason, field
+
+    @classmethod
+    def of(cls, key: str, field: str | None = None, /, **values: object) -> Self:
+        """Return the refusal with the text `KEY`, filled with `field` and `values`."""
+        return cls(Translatable.of(key, field=field, **values), field)
 
 
 def read_field(row: Row, key: str) -> Any:  # noqa: ANN401 (the values of columns have many types)
     """Return row[key]. Raises BadRow that names the keys of the row."""
     if key in row:
         return row[key]
-    raise BadRow(f"the row has no {key!r}; it has {', '.join(map(repr, list(row)[:6])) or 'no keys'}", key)
+    raise BadRow.of("row.no_field", key, columns=", ".join(map(repr, list(row)[:6])) or Translatable.of("row.no_keys"))
 
 
 def read_text(row: Row, key: str, *, blank: bool = False) -> str:
@@ -40,13 +47,13 @@ def read_text(row: Row, key: str, *, blank: bool = False) -> str:
 def check_text(value: object, key: str, *, blank: bool = False) -> str:
     """Return `value` if it is text that the store can hold. Raises BadRow."""
     if value is None:
-        raise BadRow(f"{key!r} is empty", key)
+        raise BadRow.of("row.empty", key)
     if not isinstance(value, str):
-        raise BadRow(f"{key!r} must be text, not {json.dumps(value, default=str)[:40]}", key)
+        raise BadRow.of("row.not_text", key, given=json.dumps(value, default=str)[:40])
     if not blank and not value.strip():
-        raise BadRow(f"{key!r} is empty", key)
+        raise BadRow.of("row.empty", key)
     if "\x00" in value:
-        raise BadRow(f"{key!r} contains a NUL character", key)
+        raise BadRow.of("row.nul", key)
     if not value.isascii():
         _check_characters(value, key)
     return value
@@ -65,7 +72,7 @@ def _part(row: Row, item: object, where: str) -> str:
         part.get("type")
         return check_text(part.get("text"), f"{where}.text")
     kind = str(item.get("type", "object"))[:40] if isinstance(item, dict) else type(item).__name__
-    raise BadRow(f"{where!r} must be a text part, not {kind}", where)
+    raise BadRow.of("row.not_text_part", where, kind=kind)
 
 
 def _check_characters(value: str, key: str) -> None:
@@ -73,8 +80,8 @@ def _check_characters(value: str, key: str) -> None:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         if "\udc80" <= value[error.start] <= "\udcff":
-            raise BadRow(f"{key!r} holds bytes that are not UTF-8 text", key) from None
-        raise BadRow(f"{key!r} contains half of a surrogate pair, which is not a character", key) from None
+            raise BadRow.of("row.not_utf8", key) from None
+        raise BadRow.of("row.half_surrogate", key) from None
 
 
 def read_optional_text(row: Row, key: str) -> str | None:
@@ -93,7 +100,7 @@ def read_nested(row: Row, key: str) -> Any:  # noqa: ANN401 (the values of colum
     try:
         nested = parse_nested(value)
     except ValueError as error:
-        raise BadRow(f"{key!r} cannot be used: {error}", key) from None
+        raise BadRow.of("row.unusable", key, error=describe_json_error(error)) from None
     return value if nested is None else nested
 
 
@@ -101,7 +108,7 @@ def read_names(row: Row, key: str) -> tuple[str, ...]:
     """Return a list of names that may be absent, empty or null. Raises BadRow."""
     names = [] if is_blank(row.get(key)) else read_nested(row, key)
     if not isinstance(names, list):
-        raise BadRow(f"{key!r} must be a list of names", key)
+        raise BadRow.of("row.not_names", key)
     return tuple(check_text(name, key) for name in names)
 
 
@@ -118,9 +125,9 @@ def read_number(row: Row, key: str) -> float | None:
         try:
             value = float(value) if flag is None else flag
         except ValueError:
-            raise BadRow(f"{key!r} must be a number, not {value[:40]!r}", key) from None
+            raise BadRow.of("row.not_number", key, given=repr(value[:40])) from None
     if not isinstance(value, int | float):
-        raise BadRow(f"{key!r} must be a number, not {json.dumps(value, default=str)[:40]}", key)
+        raise BadRow.of("row.not_number", key, given=json.dumps(value, default=str)[:40])
     check_finite(value, key)
     return float(value)
 
@@ -132,13 +139,13 @@ def read_flag(row: Row, key: str) -> bool | None:
     """
     number = read_number(row, key)
     if number not in (None, 0, 1):
-        raise BadRow(f"{key!r} must be true or false, not {str(row[key])[:40]!r}", key)
+        raise BadRow.of("row.not_flag", key, given=str(row[key])[:40])
     return None if number is None else bool(number)
 
 
 def check_finite(value: object, key: str) -> None:
     """Raise BadRow for a number that is infinite, not a number, or beyond 64 bits."""
     if isinstance(value, float) and not isfinite(value):
-        raise BadRow(f"{key!r} is {value}, not a finite number", key)
+        raise BadRow.of("row.not_finite", key, given=value)
     if isinstance(value, int) and value.bit_length() > 63:
-        raise BadRow(f"{key!r} has more than 64 bits", key)
+        raise BadRow.of("row.wide_number", key)

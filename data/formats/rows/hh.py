@@ -41,24 +41,21 @@ def read_preference(row: Row) -> PreferenceShape | PairShape:
 
 def _check(row: Row) -> None:
     if trl.read_transcripts(row) is None:
-        raise BadRow(
-            "'chosen' and 'rejected' must both begin with 'Human:' and hold an answer after '\\n\\nAssistant:'",
-            "chosen",
-        )
+        raise BadRow.of("row.hh_transcripts", "chosen")
 
 
 def write_preference(shape: PreferenceShape) -> dict:
     """Return both transcripts. Raises BadRow for a system message, a tool, a marker in a text, an answer of spaces."""
     trl.refuse_spaces(shape)
     if any("tool_calls" in message for message in as_messages(shape.prompt)):
-        raise BadRow("a tool call cannot be written in the HH format")
+        raise BadRow.of("row.hh_call")
     prompt = "".join(_turn(message["role"], message["content"]) for message in as_messages(shape.prompt))
     return {key: prompt + _turn("assistant", getattr(shape, key)) for key in ("chosen", "rejected")}
 
 
 def _turn(role: str, text: str) -> str:
     if role not in SPEAKER:
-        raise BadRow(f"a {role} message cannot be written in the HH format")
+        raise BadRow.of("row.hh_role", role=role)
     if MARKER.search(f"{text}\n\n"):
-        raise BadRow("a text contains a speaker's name as the HH format writes it")
+        raise BadRow.of("row.hh_speaker")
     return f"\n\n{SPEAKER[role]}: {text}"

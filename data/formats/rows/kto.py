@@ -16,11 +16,13 @@ from data.formats.rows.export_values import write_answer, write_messages
 from data.formats.rows.fields import BadRow, Row, read_flag
 from data.formats.rows.ranked.lists import read_objects
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
+from data.texts import join_texts
 
 NAME = "kto"
 NEEDS = (frozenset({"prompt", "completion", "label"}), frozenset({"comparison", "rows"}))
 COLUMNS = {"prompt": "prompt", "completion": "answer", "label": "mark", "rows": "both answers"}
 CONTENT = "completions"
+KEYS = join_texts("and", ("'completion'", "'label'"))
 
 
 def group_by(row: Mapping[str, Any]) -> str:
@@ -36,7 +38,7 @@ def read_prompt(row: Row) -> PromptShape:
 def read_instruction(row: Row) -> InstructionShape:
     """Return a completion that is marked as good. Raises BadRow for one that is marked as bad."""
     if not read_flag(row, "label"):
-        raise BadRow("'label' does not say true: the completion is not one to imitate", "label")
+        raise BadRow.of("row.completion_not_good", "label")
     if row.peek("comparison") is not None:
         row.leave("margin")  # how much better it is than the other answer of an exported comparison
     return trl.read_instruction(row)
@@ -59,18 +61,14 @@ def write_preference(shape: PreferenceShape) -> list[dict]:
 
 def _join(row: Row) -> dict[str, Any]:
     """Return the columns of a preference from the rows of its two answers. Raises BadRow if they are not two."""
-    parts = read_objects(row, "rows", "'completion' and 'label'") if "rows" in row else []
+    parts = read_objects(row, "rows", KEYS) if "rows" in row else []
     answers = {read_flag(part, "label"): dict(part) for part in parts}
     if len(parts) != 2 or answers.keys() != {True, False}:
-        raise BadRow(
-            "'label' marks one completion and compares no two: import the rows as completions to be compared"
-            " (--as completions), or the good ones as instructions (--as instructions with --skip-bad)",
-            "label",
-        )
+        raise BadRow.of("row.label_alone", "label")
     joined: dict[str, Any] = {}
     for name, answer in (("chosen", answers[True]), ("rejected", answers[False])):
         joined |= {name: answer.pop("completion", None), f"{name}_model": answer.pop("model", None)}
         answer.pop("label")
     if answers[True] != answers[False]:
-        raise BadRow("the two answers of the comparison differ in another column than their own", "comparison")
+        raise BadRow.of("row.answers_differ", "comparison")
     return answers[True] | joined

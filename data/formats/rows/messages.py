@@ -31,7 +31,7 @@ def read_messages(row: Row, key: str, *, learned: bool = False) -> list[dict]:
     """
     value = read_nested(row, key)
     if not isinstance(value, list) or not value:
-        raise BadRow(f"{key!r} must be a list of messages", key)
+        raise BadRow.of("row.list_of_messages", key)
     last = len(value) - 1
     turns = [
         read_message(row, item, f"{key}[{number}]", learned=learned and number == last, last=number == last)
@@ -50,11 +50,11 @@ def read_message(row: Row, item: object, where: str, *, learned: bool = False, l
     """
     names = [pair for pair in (("role", "content"), ("from", "value")) if isinstance(item, dict) and pair[0] in item]
     if not isinstance(item, dict) or not names or not {names[0][1], *tool_calls.CALLS} & item.keys():
-        raise BadRow(f"{where!r} must be an object with 'role' and 'content', or 'from' and 'value'", where)
+        raise BadRow.of("row.message", where)
     message, (speaker, words) = row.part(item, where), names[0]
     for key in MARKS if learned else ():
         if read_flag(message, key) is False:
-            raise BadRow(f"{where!r} is marked as one not to imitate ({key})", f"{where}.{key}")
+            raise BadRow.of("row.not_imitated", f"{where}.{key}", message=where, mark=key)
     for key in MARKS:
         if key in item:
             message.leave(key)  # it says nothing about a turn that is not imitated
@@ -79,5 +79,5 @@ def read_message(row: Row, item: object, where: str, *, learned: bool = False, l
 def _role(name: object, where: str) -> str:
     role = SPEAKERS.get(name.casefold()) if isinstance(name, str) else None
     if role is None:
-        raise BadRow(f"{where!r} is from {str(name)[:40]!r}; known are {', '.join(SPEAKERS)}", where)
+        raise BadRow.of("row.speaker", where, given=str(name)[:40], known=", ".join(SPEAKERS))
     return role

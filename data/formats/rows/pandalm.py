@@ -42,7 +42,7 @@ def _vote(row: Row, key: str) -> Vote | None:
     if value is None:
         return None
     if value not in WINNERS:
-        raise BadRow(f"{key!r} must be 1, 2 or 0 (a tie), not {str(row[key])[:40]}", key)
+        raise BadRow.of("row.votes", key, given=str(row[key])[:40])
     return Vote(WINNERS[int(value)], labeler=key)
 
 

@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_number, read_optional_text
 from data.formats.shapes import CLEARLY, MARGINS, PairShape, PreferenceShape, PromptShape, Vote
+from data.formats.tracked_row import remark
 from data.tables.verdicts import MACHINES, SOURCES
 
 LONGEST_NAME = 80
@@ -75,7 +76,7 @@ def make_preference(row: Row, prompt: PromptShape, chosen: str, rejected: str) -
         check_learned(row)
     metadata = read_metadata(row)
     if not chosen.strip() and rejected.strip() and row.peek("comparison") is None:
-        raise BadRow("'chosen' is empty", "chosen")
+        raise BadRow.of("row.empty", "chosen")
     if not (marked and _is_tie(row)):
         return PreferenceShape(prompt, chosen, rejected, **metadata)
     answers = ((chosen, metadata["chosen_model"]), (rejected, metadata["rejected_model"]))
@@ -105,9 +106,9 @@ def read_margin(row: Row) -> int:
     """
     margin = read_number(row, "margin")
     if margin is not None and margin < 0:
-        raise BadRow(f"the margin {margin:g} says that 'rejected' is better than 'chosen'", "margin")
+        raise BadRow.of("row.negative_margin", "margin", margin=margin)
     if margin and margin not in MARGINS:
-        row.note("'margin' is on another scale and counts as 2 (clearly better)")
+        row.note(remark("margin"))
     return int(margin) if margin in MARGINS and margin else CLEARLY
 
 
@@ -120,14 +121,13 @@ def check_learned(row: Row) -> None:
     if not row.judged:
         return
     if read_flag(row, "train") is False:
-        raise BadRow("'train' is false: the row is not to be learned from", "train")
+        raise BadRow.of("row.not_trained", "train")
     if row.peek("comparison") is not None:
         row.leave("weight")
         return
     weight = read_number(row, "weight")
     if weight is not None and weight != 1:
-        reason = "the row is not to be learned from" if weight == 0 else "rows count fully or not at all"
-        raise BadRow(f"'weight' is {weight:g}: {reason}", "weight")
+        raise BadRow.of("row.weight_none" if weight == 0 else "row.weight_part", "weight", weight=weight)
 
 
 def _is_tie(row: Row) -> bool:
@@ -142,7 +142,7 @@ def _is_tie(row: Row) -> bool:
             if scores[0] is None or scores[1] is None:
                 continue
             if scores[0] < scores[1]:
-                raise BadRow(f"'chosen' has the lower score ({scores[0]:g} < {scores[1]:g})", better)
+                raise BadRow.of("row.lower_score", better, chosen=scores[0], rejected=scores[1])
             tie |= scores[0] == scores[1]
     return tie
 

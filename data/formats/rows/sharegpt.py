@@ -33,7 +33,7 @@ def read_instruction(row: Row) -> InstructionShape:
     check_learned(row)
     prompt, output = split_conversation(row, "conversations", learned=True)
     if not output:
-        raise BadRow("'conversations' must end with the assistant's (gpt) turn", "conversations")
+        raise BadRow.of("row.gpt_turn", "conversations")
     prompt = add_context(row, prompt)
     family, defects = read_optional_text(row, "family"), read_names(row, "defects")
     return InstructionShape(prompt.text, "", output, prompt.messages, family, defects)
@@ -62,7 +62,7 @@ def _chat(prompt: PromptShape) -> list[dict]:
     """Return the turns. Raises BadRow for tools: the names and ids of their calls have no place in such a chat."""
     messages = as_messages(prompt)
     if any(message.keys() > {"role", "content"} or message["role"] not in SPEAKERS for message in messages):
-        raise BadRow("tools cannot be written in the ShareGPT format")
+        raise BadRow.of("row.sharegpt_tools")
     return [_turn(message["role"], message["content"]) for message in messages]
 
 

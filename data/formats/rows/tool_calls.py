@@ -13,6 +13,7 @@ from typing import Any
 from data.formats.nested import parse_nested
 from data.formats.rows.fields import BadRow, Row, check_text, read_nested, read_optional_text
 from data.formats.tracked_row import is_blank
+from data.json_text import describe_json_error
 
 CALLERS = ("function_call", "tool_call")
 """Speakers whose turns are calls."""
@@ -42,13 +43,13 @@ def parse_calls(message: Row, value: object, where: str) -> list[dict]:
 
 def _call(message: Row, item: object, where: str) -> dict:
     if not isinstance(item, dict):
-        raise BadRow(f"{where!r} must be a call with 'name' and 'arguments'", where)
+        raise BadRow.of("row.call", where)
     call = message.part(item, where.rpartition(".")[2])
     function: Row = call.part(item["function"], "function") if isinstance(item.get("function"), dict) else call
     if function is not call:
         call.get("function")
     if (kind := call.get("type")) not in (None, "", "function"):
-        raise BadRow(f"{where!r} is a call of the type {str(kind)[:40]!r}; known is 'function'", f"{where}.type")
+        raise BadRow.of("row.call_type", f"{where}.type", call=where, given=str(kind)[:40])
     name = check_text(function.get("name"), f"{where}.name")
     arguments = function.get("arguments" if "arguments" in function else "parameters")
     if isinstance(arguments, str):
@@ -68,12 +69,12 @@ def read_tools(row: Row) -> str:
     """Return the definitions of a row's tools as JSON text; empty without any. Raises BadRow."""
     named = [key for key in DEFINITIONS if key in row and not is_blank(row[key])]
     if len(named) > 1:
-        raise BadRow("'tools' and 'functions' both define tools", "functions")
+        raise BadRow.of("row.two_tools", "functions")
     if not named:
         return ""
     value = read_nested(row, named[0])
     if not isinstance(value, list):
-        raise BadRow(f"{named[0]!r} must be a list of tools", named[0])
+        raise BadRow.of("row.list_of_tools", named[0])
     tools = [_definition(item, f"{named[0]}[{number}]") for number, item in enumerate(value)]
     return check_text(_dump(tools), named[0]) if tools else ""
 
@@ -85,7 +86,7 @@ def _definition(item: object, where: str) -> dict:
         tool = {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
     function = tool.get("function") if isinstance(tool, dict) else None
     if not isinstance(tool, dict) or not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise BadRow(f"{where!r} must be a function with a name", where)
+        raise BadRow.of("row.function", where)
     return tool
 
 
@@ -96,7 +97,7 @@ def add_tools(turns: list[dict], tools: str) -> list[dict]:
     if turns[0]["role"] != "system":
         return [{"role": "system", "content": "", "tools": tools}, *turns]
     if turns[0].get("tools", tools) != tools:
-        raise BadRow("the system message defines other tools than the row's own", "tools")
+        raise BadRow.of("row.tools_differ", "tools")
     return [turns[0] | {"tools": tools}, *turns[1:]]
 
 
@@ -109,7 +110,7 @@ def join_calls(turns: list[dict], key: str) -> list[dict]:
     for number, turn in enumerate(turns):
         before = joined[-1]["role"] if joined else ""
         if turn["role"] == "tool" and before not in ("assistant", "tool"):
-            raise BadRow(f"'{key}[{number}]' is a tool's turn that follows no call", f"{key}[{number}]")
+            raise BadRow.of("row.tool_alone", f"{key}[{number}]")
         if before == "assistant" and "tool_calls" in turn and not turn["content"]:
             joined[-1] = joined[-1] | {"tool_calls": [*joined[-1].get("tool_calls", []), *turn["tool_calls"]]}
         else:
@@ -120,16 +121,16 @@ def join_calls(turns: list[dict], key: str) -> list[dict]:
 def refuse_call(turn: dict, where: str) -> None:
     """Raise BadRow for an answer that calls a tool."""
     if "tool_calls" in turn:
-        raise BadRow(f"{where!r} calls a tool, and an answer is a text: end the row with the text", where)
+        raise BadRow.of("row.answer_calls", where)
 
 
 def _parse(text: str, where: str) -> Any:  # noqa: ANN401 (any JSON value)
     try:
         value = parse_nested(text)
     except ValueError as error:
-        raise BadRow(f"{where!r} cannot be used: {error}", where) from None
+        raise BadRow.of("row.unusable", where, error=describe_json_error(error)) from None
     if value is None:
-        raise BadRow(f"{where!r} must be JSON with a call, not {text[:40]!r}", where)
+        raise BadRow.of("row.call_json", where, given=text[:40])
     return value
 
 
@@ -137,4 +138,4 @@ def _dump(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        raise BadRow("a tool or its call holds a value that is no JSON") from None
+        raise BadRow.of("row.tool_value") from None

@@ -71,7 +71,7 @@ def read_prompt(row: Row) -> PromptShape:
     if facts is not None:
         facts = read_nested(row, "facts")
         if not isinstance(facts, dict):
-            raise BadRow("'facts' must be an object", "facts")
+            raise BadRow.of("row.object", "facts")
         check_text(json.dumps(facts, ensure_ascii=False), "facts")
     return PromptShape(prompt.text, prompt.messages, read_optional_text(row, "family"), facts)
 
@@ -82,7 +82,7 @@ def read_instruction(row: Row) -> InstructionShape:
     if "messages" in row:
         prompt, output = split_conversation(row, "messages", learned=True)
         if output is None:
-            raise BadRow("'messages' must end with an assistant's message", "messages")
+            raise BadRow.of("row.assistant_message", "messages")
         prompt = add_context(row, prompt)
     else:
         prompt = read_prompt_with_context(row, "prompt")
@@ -126,12 +126,8 @@ def refuse_missing_prompt(row: Row) -> NoReturn:
     """Raise BadRow for a preference without a prompt; it names the column that looks like one."""
     near = next((key for key in row if key.casefold() in PROMPTS), None)
     if near:
-        raise BadRow(f"the row has no 'prompt', and {near!r} looks like it: name it with --map prompt={near}", "prompt")
-    raise BadRow(
-        "the row has no 'prompt', and no chat marks in 'chosen' and 'rejected' hold one;"
-        " --format trl-implicit takes the beginning that both share",
-        "prompt",
-    )
+        raise BadRow.of("row.prompt_name", "prompt", near=near)
+    raise BadRow.of("row.no_prompt", "prompt")
 
 
 def write_explicit(shape: PreferenceShape) -> dict:
@@ -150,7 +146,7 @@ def write_implicit(shape: PreferenceShape) -> dict:
     """
     text = write_text_prompt(shape.prompt, STANDARD)
     if (text + AFTER).find(AFTER) < len(text):
-        raise BadRow("the prompt contains the template's own words")
+        raise BadRow.of("row.template_words")
     refuse_spaces(shape)
     prompt = f"{BEFORE}{text}{AFTER}"
     return {"chosen": prompt + shape.chosen, "rejected": prompt + shape.rejected}
@@ -159,7 +155,7 @@ def write_implicit(shape: PreferenceShape) -> dict:
 def refuse_spaces(shape: PreferenceShape) -> None:
     """Raise BadRow for an answer of nothing but spaces: at the end of a transcript it is no answer yet."""
     if any(answer.isspace() for answer in (shape.chosen, shape.rejected)):
-        raise BadRow("an answer of spaces cannot end a transcript")
+        raise BadRow.of("row.spaces")
 
 
 def write_conversational(shape: PreferenceShape) -> dict:
@@ -201,11 +197,9 @@ def _read_conversations(row: Row) -> tuple[PromptShape, str, str]:
     prompt, chosen = split_conversation(row, "chosen")
     other_prompt, rejected = split_conversation(row, "rejected")
     if chosen is None or rejected is None:
-        raise BadRow(
-            "'chosen' and 'rejected' must end with an assistant's message", "chosen" if chosen is None else "rejected"
-        )
+        raise BadRow.of("row.assistant_messages", "chosen" if chosen is None else "rejected")
     if prompt != other_prompt:
-        raise BadRow("the conversations differ before their last answer: only the last one may", "rejected")
+        raise BadRow.of("row.conversations_differ", "rejected")
     _read_repeated(row, prompt)
     return add_context(row, prompt), chosen, rejected
 
@@ -222,10 +216,10 @@ def _read_turns(row: Row, chosen: Transcript, rejected: Transcript) -> tuple[Pro
     for key, transcript in (("chosen", chosen), ("rejected", rejected)):
         turns = transcript.messages
         if turns[-1]["role"] == "user" and not transcript.open:
-            raise BadRow(f"the transcript in {key!r} must end with an assistant's turn", key)
+            raise BadRow.of("row.transcript_turn", key)
         answered = turns[-1]["role"] == "assistant"
         prompts.append(turns[:-1] if answered else turns)
         answers.append(turns[-1]["content"] if answered else "")
     if prompts[0] != prompts[1]:
-        raise BadRow("the transcripts differ before their last answer: only the last one may", "rejected")
+        raise BadRow.of("row.transcripts_differ", "rejected")
     return add_context(row, make_prompt(prompts[0], "chosen")), answers[0], answers[1]

@@ -13,11 +13,12 @@ from data.formats.rows.conversation import add_context, note_left_answer
 from data.formats.rows.fields import BadRow, Row, read_text
 from data.formats.rows.preference_metadata import make_preference
 from data.formats.shapes import PairShape, PreferenceShape, PromptShape
+from data.formats.tracked_row import remark
 
 NAME = "trl-implicit"
 NEEDS = ()
 COLUMNS = {"chosen": "prompt and better answer", "rejected": "prompt and worse answer"}
-DERIVED = "the prompt was derived from the beginning that 'chosen' and 'rejected' share"
+DERIVED = remark("derived")
 
 
 def read_prompt(row: Row) -> PromptShape:
@@ -43,6 +44,6 @@ def _read_answers(row: Row) -> tuple[PromptShape, str, str]:
     end = max(shared.rfind(space) for space in (" ", "\n", "\t")) + 1
     prompt = shared[:end].rstrip()
     if not prompt:
-        raise BadRow("'chosen' and 'rejected' share no prompt: give it under 'prompt'", "prompt")
+        raise BadRow.of("row.no_shared_prompt", "prompt")
     row.note(DERIVED)
     return add_context(row, PromptShape(prompt)), chosen[end:], rejected[end:]

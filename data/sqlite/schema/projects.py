@@ -9,6 +9,11 @@ Never edited: later changes are migrations.
 
 from __future__ import annotations
 
+STANDARD_PROJECT = (1, "Standard")
+STANDARD_GUIDELINE = (
+    "Which answer would you rather have received? "
+    "Judge the whole answer: does it do what was asked, is it true, is it polite."
+)
 PROJECTS = """
 ALTER TABLE projects ADD COLUMN form TEXT NOT NULL DEFAULT '{}';        -- JSON of data.tables.forms.Form; what is silent is its default
 ALTER TABLE projects ADD COLUMN overlap REAL NOT NULL DEFAULT 1.0;      -- labelers for an item, on average

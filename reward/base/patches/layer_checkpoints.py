@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 
 
@@ -25,11 +25,7 @@ def checkpoint_layers(base: Base, every: int = 1) -> None:
     """
     layers = [module for module in base.causal.modules() if isinstance(module, GradientCheckpointingLayer)]
     if not layers:
-        raise BadInput(
-            f"{type(base.causal).__name__} has no layers to checkpoint",
-            "Set gradient_checkpointing=false.",
-            field="gradient_checkpointing",
-        )
+        raise bad_input("refused.no_checkpoints", field="gradient_checkpointing", model=type(base.causal).__name__)
     for layer in layers[::every]:
         module: nn.Module = layer
         module.forward = partial(_forward, base, layer.forward)

@@ -17,7 +17,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from data.turns import Turn
 from reward.base.patches.template_date import frozen_date, reads_date
 from reward.base.text.tool_turns import TOOL_KEYS, check_tools, template_messages
-from reward.base.text.unusable_prompts import UnusablePrompt
+from reward.base.text.unusable_prompts import unusable_prompt
 
 Messages = Sequence[Turn]
 
@@ -73,12 +73,8 @@ class ChatTemplate:
                 return self.tokenizer.apply_chat_template(turns, tools=[*tools] or None, **options, **self.arguments)
         except Exception as problem:  # a template raises whatever its expressions raise, besides Jinja's own errors
             reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]
-            raise UnusablePrompt(
-                error=f"the chat template refuses the prompt {short(messages)!r}: {reason}",
-                remedy="Leave this prompt out, or give the base another template with --chat-template FILE.",
-                field="prompt",
-                reason=f"refused by the chat template: {reason}",
-            ) from problem
+            refused = f"refused by the chat template: {reason}"
+            raise unusable_prompt("template_refuses", refused, prompt=short(messages), problem=reason) from problem
 
 
 _CONTENT = "{{{{ messages[{}]['content'] }}}}"

@@ -18,14 +18,14 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.clock import now
-from data.errors import BadInput
 from data.thoughts import split_thoughts
+from labeling.texts.pages import bad_input, stored_line
 from reward.base.text.answer_text import AnswerText
 from reward.base.text.chat_template import ChatTemplate, short
 from reward.base.text.context_length import ASSUMED, ContextLength, stated_context
 from reward.base.text.template_options import TemplateOptions, check_syntax
 from reward.base.text.turn_form import USER, TurnForm, probe_turn
-from reward.base.text.unusable_prompts import UnusablePrompt
+from reward.base.text.unusable_prompts import unusable_prompt
 
 PLAIN_TEMPLATE = "### Instruction:\n{prompt}\n\n### Response:\n"
 NO_OPTIONS = TemplateOptions()
@@ -117,10 +117,8 @@ class Encoding:
         rendered = [] if self.turn.problem and not self.turn.start else self.encode_template(USER)
         if unknown := self.count_unknown(rendered):
             kind = "chat" if self.chat else "plain"
-            problems.append(
-                f"the tokenizer lacks characters of the {kind} template: "
-                f"{unknown} of {len(rendered)} tokens of a short prompt are {self.tokenizer.unk_token}"
-            )
+            counts = {"unknown": unknown, "total": len(rendered), "token": self.tokenizer.unk_token}
+            problems.append(stored_line("note.template_unknown", kind=kind, **counts))
         return tuple(problems)
 
     def count_unknown(self, ids: Sequence[int]) -> int:
@@ -209,17 +207,15 @@ class Encoding:
 
     def _check_length(self, ids: list[int], prompt: str | Sequence[Mapping[str, str]]) -> list[int]:
         if len(ids) >= self.context:
-            raise UnusablePrompt(
-                error=f"the prompt {short(prompt)!r} is {len(ids)} tokens long, the model's context is {self.context}",
-                remedy="Shorten the prompt, or use a base model with a longer context.",
-                field="prompt",
-                reason="longer than the context",
+            raise unusable_prompt(
+                "prompt_context",
+                "longer than the context",
+                prompt=short(prompt),
+                count=len(ids),
+                context=self.context,
             )
         if max(ids, default=0) >= self.rows:
-            raise BadInput(
-                error=f"the tokenizer gives id {max(ids)}, the model's vocabulary ends at {self.rows - 1}",
-                remedy="Put the model's own tokenizer into its folder.",
-            )
+            raise bad_input("refused.token_id", id=max(ids), last=self.rows - 1)
         return ids
 
 
@@ -228,9 +224,7 @@ def _model_ends(causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
     candidates = (tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured]))
     end_ids = frozenset(id for id in candidates if id is not None)
     if not end_ids:
-        raise BadInput(
-            error="the base model names no end-of-text token", remedy="Set eos_token in its tokenizer_config.json."
-        )
+        raise bad_input("refused.no_end_token")
     return end_ids
 
 
@@ -239,9 +233,4 @@ def _single_turn(prompt: str | Sequence[Mapping[str, str]]) -> str:
         return prompt
     if len(prompt) == 1 and prompt[0]["role"] == "user":
         return prompt[0]["content"]
-    raise UnusablePrompt(
-        error=f"the prompt has {len(prompt)} messages and the base model has no chat template",
-        remedy="Give one: preference-loop serve --base MODEL --chat-template FILE",
-        field="prompt",
-        reason="several turns without a chat template",
-    )
+    raise unusable_prompt("prompt_turns", "several turns without a chat template", count=len(prompt))

@@ -14,7 +14,6 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 
-from data.errors import BadInput
 from data.json_text import parse_json
 from labeling.texts.pages import bad_input
 
@@ -82,13 +81,10 @@ def check_syntax(template: str, file: str | None = None) -> None:
     try:
         _parse(template)
     except TemplateSyntaxError as problem:
-        raise BadInput(
-            f"the chat template is no valid Jinja: {problem.message}"
-            + ("" if file else f" (line {problem.lineno} of the template)"),
-            "Correct the template.",
-            file=file,
-            line=problem.lineno if file else None,
-        ) from None
+        message, line = str(problem.message), problem.lineno
+        if file is None:
+            raise bad_input("refused.template_line", problem=message, number=line) from None
+        raise bad_input("refused.template_syntax", file=file, line=line, problem=message) from None
 
 
 def check_arguments(template: str | Mapping[str, str] | None, arguments: Mapping[str, Any], field: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from data.turns import Turn, split_tools
-from reward.base.text.unusable_prompts import UnusablePrompt
+from reward.base.text.unusable_prompts import unusable_prompt
 
 TOOL_KEYS = frozenset({"tools", "tool_calls"})
 """Keys of turns that only some templates write."""
@@ -38,12 +38,8 @@ def check_tools(render: Callable[[Sequence[Turn]], str], turns: Sequence[Turn]) 
     text = render(marks.mark(turns))
     for mark, (what, part) in marks.parts.items():
         if mark not in text:
-            raise UnusablePrompt(
-                error=f"the chat template leaves out {what}: {part[:40]!r}",
-                remedy="Leave this prompt out, or give the base another template with --chat-template FILE.",
-                field="prompt",
-                reason=f"the chat template leaves out {what}",
-            )
+            reason = f"the chat template leaves out {what}"
+            raise unusable_prompt("template_drops", reason, what=what, part=part[:40])
 
 
 class _Marks:

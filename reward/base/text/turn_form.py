@@ -13,6 +13,7 @@ from itertools import count
 
 from data.errors import BadInput
 from data.thoughts import CLOSE, OPEN
+from labeling.texts.pages import stored_line
 from reward.base.text.chat_template import ChatTemplate
 
 USER, ANSWER, NEXT, THOUGHTS = "Question 41", "Answer 97", "Question 68", "Thought 53"
@@ -63,17 +64,17 @@ def probe_turn(chat: ChatTemplate, ends: Collection[int], control: Collection[in
         start = chat.text([user], prompt=True)
         whole = chat.text([user, answer], prompt=False)
         if whole.count(ANSWER) != 1:
-            raise BadInput("the chat template changes the text of an answer")
+            raise BadInput.of("train.note.template_changes")
         head, tail = whole.split(ANSWER)
         end = _end_ids(_ids_after_answer(chat, tail), _following_ids(chat, user, answer), ends, control)
         if not end:
-            raise BadInput("the chat template writes no end token after an answer")
+            raise BadInput.of("train.note.template_endless")
         thoughts = _thought_texts(chat, user, answer, start)
         if head.startswith(start):
             return TurnForm(start, head[len(start) :], end, thoughts)
         if start.rstrip().endswith(OPEN):  # the prompt opens the thoughts, so an answer without any closes them
             return TurnForm(start, "".join(thoughts or CLOSING), end, thoughts or CLOSING)
-        problem = f"the chat template writes no answer after a prompt that ends in {start[-20:]!r}"
+        problem = stored_line("note.template_unanswered", end=start[-20:])
         return TurnForm(start, "", end, problem=problem)
     except BadInput as refused:
         return TurnForm(start, "", (fallback,), problem=refused.error)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from data.errors import BadInput
+from labeling.texts.pages import bad_input
 
 
 @dataclass
@@ -14,6 +16,14 @@ class UnusablePrompt(BadInput):
     """A prompt that this base cannot answer. `reason` is the same for all prompts with the same problem."""
 
     reason: str = ""
+
+
+def unusable_prompt(key: str, reason: str, *, field: str = "prompt", **values: Any) -> UnusablePrompt:  # noqa: ANN401 (values of any type fill the blanks)
+    """Return the error with the texts `train.refused.KEY`, and the reason under which runs count it."""
+    problem = bad_input(f"refused.{key}", field=field, kind=UnusablePrompt, **values)
+    assert isinstance(problem, UnusablePrompt), "it is of the kind that is asked for"
+    problem.reason = reason
+    return problem
 
 
 class SkippedPrompts:

@@ -15,6 +15,8 @@ GROUPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "reward": (
         ("reward", "eval_reward", "eval_guard"),
         ("eval_gold",),
+        ("people_win_rate",),
+        ("people_verdicts",),
         ("eval_objective",),
         ("best_reward", "sampled_reward"),
         ("best_of",),

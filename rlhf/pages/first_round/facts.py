@@ -66,7 +66,8 @@ def read_round(store: Store) -> RoundFacts | None:
     if (store.home / ENDED).exists():
         return None
     counts = count_loop(store)
-    if not counts.prompts or not counts.policies or counts.reward_models > 1:
+    drivers = sum(model.role == "driver" for model in store.reward_models.all())
+    if not counts.prompts or not counts.policies or drivers > 1:
         return None
     policies = store.policies.all()
     driven = [policy for policy in policies if policy.reward_model_id and policy.parent_id]

@@ -148,7 +148,7 @@ LINKS = {"label": "#labels", "reward": "#reward", "ppo": "#policies", "compare":
 
 def _link(facts: RoundFacts, key: str) -> str:
     """Return the address of what a finished step made."""
-    made = {"reward": facts.counts.newest_reward, "ppo": facts.policy and facts.policy.policy}.get(key)
+    made = {"reward": facts.counts.newest_driver, "ppo": facts.policy and facts.policy.policy}.get(key)
     return address_of(LINKS[key][1:], made) if made else LINKS[key]
 
 
@@ -156,7 +156,7 @@ def _made(facts: RoundFacts, key: str) -> str:
     counts = facts.counts
     return {
         "label": text("round.comparisons", n=counts.by_people + counts.imported + counts.simulated),
-        "reward": counts.newest_reward or "",
+        "reward": counts.newest_driver or "",
         "ppo": facts.policy.policy if facts.policy else "",
         "compare": format_percent(facts.outcome.rate if facts.outcome else None),
     }[key]

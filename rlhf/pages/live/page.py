@@ -15,7 +15,8 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import text
 from reward.page import QUIET, Look, Updates, setting_field
-from reward.report.view import message_html, policy_names
+from reward.report.choices import policy_names
+from reward.report.view import message_html
 from rlhf.kinds import KINDS
 from rlhf.pages.components import heading, hidden, html, subheading, unchanged
 from rlhf.pages.live.state import KIND, can_resume, find_mark, find_run, read_state
@@ -146,4 +147,4 @@ class LivePage:
 def _policy_field(store: Store) -> Component:
     """Return the list of policies to start from, on the default."""
     default = shown_defaults(store, KINDS[KIND]).get("from")
-    return model_field(policy_names(store), default, default.value if default else "")
+    return model_field([(name, name) for name in policy_names(store)], default, default.value if default else "")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from data.store import Store
-from reward.report.view import model_choices
+from reward.report.choices import model_choices
+from rlhf.models.drivers import choose_driver
 from rlhf.models.reward_sources import read_sources
 from rlhf.playground.exchange import MOST_POLICIES
 from rlhf.sampling.listed_endpoints import read_endpoints
@@ -35,18 +36,18 @@ def mark_models(store: Store) -> str:
 
 
 def offer_models(store: Store) -> PlaygroundChoices:
-    """Return the choices. The newest policy, its parent and the newest reward model are chosen at first."""
+    """Return the choices. The newest policy, its parent and the default driver are chosen at first."""
     policies = store.policies.all()
     models = model_choices(reversed(store.reward_models.all()))
     endpoints = {name: endpoint.model for name, endpoint in read_endpoints(store.home).items()}
-    newest = policies[-1] if policies else None
+    newest, driver = policies[-1] if policies else None, choose_driver(store)
     family = (newest.parent_id, newest.id) if newest else ()
     return PlaygroundChoices(
         policies=model_choices(reversed(policies)) + [(f"{name} {model}", name) for name, model in endpoints.items()],
         rewards=models + [(name, name) for name in read_sources(store.home)],
         projects=[project.name for project in store.projects.all() if not project.closed],
         usual_policies=[policy.public for policy in policies if policy.id in family],
-        usual_rewards=[value for _, value in models[:1]],
+        usual_rewards=[driver.model.public] if driver else [],
     )
 
 

@@ -19,7 +19,7 @@ from labeling.texts.times import local_time
 from reward.report.addresses import link_ids
 from rlhf.evaluation.arena import KIND_NAMES
 from rlhf.pages.markup import columns, facts, scrolling, table
-from rlhf.pages.policies.figures import by_people, format_kl, judged_by, newest_evaluations
+from rlhf.pages.policies.figures import by_people, describe_judging, format_kl, judged_by, newest_evaluations
 from rlhf.runs.disk_use import count_bytes, format_bytes
 
 COLUMNS = ("against", "judge", "win_rate", "kl", "length")
@@ -31,7 +31,10 @@ def draw_card(store: Store, policy: Policy) -> str:
     rows = win_rates(store, policy)
     rates = table(columns("policies", COLUMNS), rows, cell=link_ids) if rows else ""
     rates = scrolling(text("policies.win_rates"), rates) if rates else ""
-    return f"<div class=card>{facts(describe(store, policy))}{rates}</div>"
+    parent = policy.parent_id and public_id(POLICY, policy.parent_id)
+    judging = describe_judging(store, policy.public, parent) if parent else ""
+    judging = f"<p>{link_ids(judging)}</p>" if judging else ""
+    return f"<div class=card>{facts(describe(store, policy))}{judging}{rates}</div>"
 
 
 def lineage(store: Store, policy: Policy) -> list[Policy]:

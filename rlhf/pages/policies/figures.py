@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from data.intervals import share_interval
+from data.intervals import FEWEST, share_interval
 from data.records import Evaluation
 from data.store import Store
 from data.views.head_to_head import HeadToHead, mean_outcomes
-from labeling.texts.pages import DASH, format_share, text
+from data.views.judging import newest_judging
+from labeling.texts.pages import DASH, format_percent, format_share, text
 
 
 def by_people(met: Sequence[HeadToHead], policy_id: int, against_id: int) -> tuple[str, int]:
@@ -20,6 +21,21 @@ def by_people(met: Sequence[HeadToHead], policy_id: int, against_id: int) -> tup
     if not shares:
         return text("policies.not_judged"), 0
     return format_share(fmean(shares), share_interval(shares), len(shares)), len(shares)
+
+
+def describe_judging(store: Store, policy: str, parent: str) -> str:
+    """Return a sentence on the newest judging of a policy against its parent; empty if there was none."""
+    judging = newest_judging(store, policy, parent)
+    if judging is None:
+        return ""
+    n, names = len(judging.outcomes), {"policy": policy, "parent": parent}
+    counts = {"n": n, "waiting": judging.waiting, "withdrawn": judging.withdrawn}
+    if n < FEWEST and not judging.is_decided:
+        return text("policies.judging_few", **names, **counts)
+    low, high = judging.interval
+    rates = {"rate": format_percent(judging.rate), "low": f"{100 * low:.0f}", "high": f"{100 * high:.0f}"}
+    state = "decided" if judging.is_decided else "open"
+    return text(f"policies.judging_{state}", **names, **counts, **rates)
 
 
 def newest_evaluations(store: Store, policy_id: int, against_id: int) -> list[Evaluation]:

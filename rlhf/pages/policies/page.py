@@ -19,7 +19,8 @@ from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address, unknown
-from reward.report.view import message_html, model_choices
+from reward.report.choices import model_choices
+from reward.report.view import message_html
 from rlhf.models.start_policy import BEST_OF_N
 from rlhf.pages.components import heading, hidden, html, unchanged
 from rlhf.pages.export import exported_files, list_files
@@ -143,4 +144,5 @@ def against_parent(store: Store, chosen: str) -> dict[str, str | int]:
     policy = store.policies.get(chosen)
     if policy.parent_id is None:
         raise Refusal("train.policies.no_parent", policy=policy.public)
-    return {"from": policy.public, "against": public_id(POLICY, policy.parent_id), "prompts": PAIRS}
+    against = public_id(POLICY, policy.parent_id)
+    return {"from": policy.public, "against": against, "prompts": PAIRS, "until_decided": True}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The form that starts a run of one kind: its main settings, the others folded up, and what such a run needs."""
+"""The form of one kind of run: its main settings, the others folded up, and what such a run needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, get_origin
 
 import gradio as gr
 from gradio.blocks import Block
@@ -12,42 +12,37 @@ from gradio.components import Component
 
 from data.errors import BadInput
 from data.records import Run
-from data.settings import Described, as_dict, describe, keys, parse_settings
+from data.settings import Described, as_dict, describe, parse_settings
 from data.store import Store
-from labeling.accounts.current import current_account
 from labeling.texts.pages import text
-from reward.page import QUIET, Updates, field_value, setting_field
-from reward.placement_settings import PlacementSettings
-from reward.report.view import error_html, message_html, policy_names
-from reward.training_settings import LoraSettings, TrainerSettings
+from reward.page import Updates, field_value, setting_field
+from reward.report.choices import model_choices, policy_names
+from reward.report.view import error_html, message_html
 from rlhf.common.estimate import expected_seconds, format_duration, peak_memory_mb, typical_seconds
-from rlhf.kinds import KINDS, Kind
+from rlhf.kinds import Kind
 from rlhf.models.reward_sources import read_sources
 from rlhf.pages.components import html
 from rlhf.pages.markup import esc
-from rlhf.pages.runs.preset_choice import PresetChoice
+from rlhf.pages.runs.preset_choice import CHANGED, PresetChoice
+from rlhf.ppo.settings import NO_GUARD
 from rlhf.presets import PRESETS, preset_keys
 from rlhf.runs.dry_run import describe_memory, memory_document
 from rlhf.runs.launch import launch
 from rlhf.runs.memory_need import estimate_run
 from rlhf.runs.preflight import CHECKS
 from rlhf.runs.resolve import Default, resolve_models, shown_defaults
-from rlhf.runs.workloads import COUNTERS
 
 POLICIES, REWARDS = ("from", "against", "policies"), ("reward", "guard")
 """Settings that name policies, and those that name reward models."""
-MACHINE = {*keys(PlacementSettings), *keys(TrainerSettings), *keys(LoraSettings)} - {"rank"}
-"""Settings about device, memory, optimizer and LoRA, which have a fold of their own."""
 DERIVED = ("base", "embedded")
 """Other settings whose default depends on the store."""
 
 
 class RunForm:
-    """The form of one kind inside its tab: `fields` by key, `needs` for what is missing, `status` for the result."""
+    """The settings of one kind inside its tab, `fields` by key. Settings named in `apart` are shown elsewhere."""
 
-    def __init__(self, store: Store, kind: Kind, tab: gr.Tab) -> None:
-        self.store, self.tab = store, tab
-        self.kind = kind
+    def __init__(self, store: Store, kind: Kind, apart: Collection[str] = ()) -> None:
+        self.store, self.kind = store, kind
         settings = describe(kind.settings_class())
         main = [setting for setting in settings if setting.main] or settings[:5]
         html(value=f"<p class=soft>{esc(kind.explains)}</p>")
@@ -56,49 +51,25 @@ class RunForm:
         with gr.Row(elem_classes="fields"):
             self._add(main)
         others = [setting for setting in settings if setting not in main]
-        machine = [setting for setting in others if setting.key in MACHINE]
-        self.folded = [setting for setting in others if setting not in machine]
-        with gr.Accordion(text("runs.more_settings"), open=False) as self.more, gr.Row(elem_classes="fields"):
-            self._add(self.folded)
-        if machine:
-            with gr.Accordion(text("runs.machine_settings"), open=False), gr.Row(elem_classes="fields"):
-                self._add(machine)
-        self.needs = html()
-        title = text("runs.start_kind", kind=kind.title)
-        with gr.Row(elem_classes="line"):
-            self.start = gr.Button(title, variant="primary", elem_id=f"start-{kind.name}", scale=0)
-            self.estimate = gr.Button(
-                text("runs.estimate"), elem_id=f"estimate-{kind.name}", scale=0, visible=kind.name in COUNTERS
-            )
-        self.memory_line, self.status = html(), html()
+        self.apart = [setting.key for setting in others if setting.key in apart]
+        self.folded = [setting for setting in others if setting.key not in apart]
+        self.more: gr.Accordion | None = None
+        if self.folded:
+            with gr.Accordion(text("runs.more_settings"), open=False) as self.more, gr.Row(elem_classes="fields"):
+                self._add(self.folded)
+
+    def share(self, fields: Mapping[str, Component]) -> None:
+        """Take the fields of the settings that are shown elsewhere."""
+        self.fields |= {key: fields[key] for key in self.apart}
 
     def _add(self, settings: Sequence[Described]) -> None:
         for setting in settings:
             elem_id = f"{self.kind.name}-{setting.key}"
             self.fields[setting.key] = setting_field(self.kind.name, setting, POLICIES + REWARDS, elem_id=elem_id)
 
-    def wire(self, chosen: Block) -> None:
-        """Queue the run on a click; `chosen` is the field that then gets its id."""
-
-        def start(given: Mapping[Block, Any]) -> Updates:
-            missing = self.missing()
-            settings = {key: given[field] for key, field in self.fields.items()}
-            line, run = self.submit(settings, current_account().name)
-            needs = "" if missing and line == message_html(missing) else self.outlook()
-            return {self.status: line, self.needs: needs, **({chosen: run} if run else {})}
-
-        def estimate(given: Mapping[Block, Any]) -> Updates:
-            settings = {key: given[field] for key, field in self.fields.items()}
-            return {self.memory_line: self.memory(settings), self.needs: self.outlook(settings)}
-
-        given: set[Block] = set(self.fields.values())
-        shown = [self.memory_line, self.needs]
-        self.start.click(start, given, [self.status, self.needs, chosen], **QUIET)
-        # one handler for both: the browser reads every handler of the site when it opens a page
-        gr.on([self.estimate.click, self.tab.select], estimate, given, shown, **QUIET)
-        if self.presets:
-            filled = self.presets.choice.input(self.fill, [self.presets.choice], self._filled(), **QUIET)
-            filled.then(estimate, given, shown, **QUIET)
+    def read(self, given: Mapping[Block, Any]) -> dict[str, Any]:
+        """Return what stands in the fields by key."""
+        return {key: given[field] for key, field in self.fields.items()}
 
     def fill(self, preset: str | None) -> Updates:
         """Fill the fields as the preset has them."""
@@ -106,10 +77,12 @@ class RunForm:
         folded = {setting.key for setting in self.folded}
         return self.presets.fill(preset, self.fields, self.more, folded)
 
-    def _filled(self) -> list[Block]:
-        """Return the outputs of `fill`."""
-        assert self.presets, "only a form with presets has this event"
-        return [self.presets.line, self.more, *(self.fields[key] for key in preset_keys(self.kind.name))]
+    def filled_parts(self) -> list[Block]:
+        """Return the outputs of `fill`; none without presets."""
+        if self.presets is None:
+            return []
+        parts = [self.presets.line, self.more, *(self.fields[key] for key in preset_keys(self.kind.name))]
+        return [part for part in parts if part is not None]
 
     def memory(self, given: Mapping[str, Any]) -> str:
         """Return the memory that a run with these settings would need, as a line to show.
@@ -137,8 +110,14 @@ class RunForm:
         return message_html(text("runs.queued", run=run.public), run.public), run.public
 
     def models(self) -> dict[str, Component]:
-        """Return the fields that name models, by key: `refreshed` reads and writes them."""
-        return {key: field for key, field in self.fields.items() if key in POLICIES + REWARDS + DERIVED}
+        """Return the fields that name models, by key: `refreshed` reads and writes them.
+
+        A field with choices of its own, such as a reward training's `guard`, names no model.
+        """
+        settings = describe(self.kind.settings_class())
+        chosen = {setting.key for setting in settings if get_origin(setting.type) is Literal}
+        named = {*POLICIES, *REWARDS, *DERIVED} - chosen
+        return {key: field for key, field in self.fields.items() if key in named}
 
     def refreshed(self, given: Mapping[Block, Any], shown: Mapping[str, str]) -> tuple[Updates, dict[str, str]]:
         """Return the form as the store is now, and its defaults by key.
@@ -146,7 +125,7 @@ class RunForm:
         A field that is empty, or still holds the default `shown` before, gets the default of now.
         """
         defaults, names = shown_defaults(self.store, self.kind), self._model_names()
-        updates: Updates = {self.needs: self.outlook()}
+        updates: Updates = {}
         for key, field in self.models().items():
             default = defaults.get(key)
             stays = given[field] not in ("", None, shown.get(key))
@@ -154,12 +133,14 @@ class RunForm:
             updates[field] = model_field(names.get(key), default, value)
         return updates, {key: default.value for key, default in defaults.items()}
 
-    def _model_names(self) -> dict[str, list[str]]:
-        """Return the names that the lists offer, by key; the store is read once for the whole form."""
-        rewards = ["", *(model.public for model in reversed(self.store.reward_models.all()))]
+    def _model_names(self) -> dict[str, list[tuple[str, str]]]:
+        """Return the (label, value) that the lists offer, by key; the store is read once for the whole form."""
+        policies = [(name, name) for name in policy_names(self.store)]
+        rewards = [("", ""), *model_choices(reversed(self.store.reward_models.all()))]
         if self.kind.name == "ppo":
-            rewards += read_sources(self.store.home)
-        return {**dict.fromkeys(POLICIES, policy_names(self.store)), **dict.fromkeys(REWARDS, rewards)}
+            rewards += [(name, name) for name in read_sources(self.store.home)]
+        guards = [*rewards, (NO_GUARD, NO_GUARD)]
+        return {**dict.fromkeys(POLICIES, policies), "reward": rewards, "guard": guards}
 
     def outlook(self, given: Mapping[str, Any] | None = None) -> str:
         """Return what such a run still needs; else the time and memory that the last ones took on this machine.
@@ -198,28 +179,31 @@ class RunForm:
         return None
 
     def filled(self, settings: Mapping[str, Any]) -> Updates:
-        """Return the fields with another run's settings."""
-        return {field: field_value(settings[key]) for key, field in self.fields.items() if key in settings}
+        """Return the fields with these settings. A field that differs from its default is marked, and its fold open."""
+        different = self.different(settings)
+        updates: Updates = {
+            field: gr.update(value=field_value(settings[key]), elem_classes=[CHANGED] if key in different else [])
+            for key, field in self.fields.items()
+            if key in settings
+        }
+        if self.more and {setting.key for setting in self.folded} & set(different):
+            updates[self.more] = gr.Accordion(open=True)
+        return updates
+
+    def different(self, settings: Mapping[str, Any]) -> list[str]:
+        """Return the keys whose values differ from the defaults, as they stand in the form. Models do not count."""
+        defaults, models = as_dict(self.kind.settings_class()()), self.models()
+        return [key for key in self.fields if key in settings and key not in models and settings[key] != defaults[key]]
 
 
-def add_forms(store: Store) -> tuple[gr.Tabs, dict[str, RunForm]]:
-    """Add a tab with a form for each kind of run; return the forms by kind."""
-    forms = {}
-    with gr.Tabs(elem_id="kinds") as tabs:
-        for kind in KINDS.values():
-            with gr.Tab(kind.title, id=kind.name) as tab:
-                forms[kind.name] = RunForm(store, kind, tab)
-    return tabs, forms
-
-
-def model_field(names: Sequence[str] | None, default: Default | None, value: str) -> Component:
+def model_field(names: Sequence[tuple[str, str]] | None, default: Default | None, value: str) -> Component:
     """Return a text field without `names`, else a list; its default is first and says why it is the default."""
     if names is None:
         return gr.Textbox(value=value)
     if default is None:
         return gr.Dropdown(choices=list(names), value=value)
     first = text(f"runs.default_{default.why}", name=default.value), default.value
-    others = [(name, name) for name in names if name not in ("", default.value)]
+    others = [(label, name) for label, name in names if name not in ("", default.value)]
     return gr.Dropdown(choices=[first, *others], value=value)
 
 

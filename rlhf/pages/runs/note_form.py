@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fold with a thing's name, tags, note and marks: of a run on the Runs page, of a policy on the Policies page."""
+"""The fold with a thing's name, tags, note and marks: of a run, a policy or a reward model."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
@@ -17,7 +16,7 @@ from data.records import Note, Run
 from data.store import Store
 from data.tables.notes import EMPTY
 from labeling.accounts.current import current_account
-from labeling.texts.pages import bad_input, text
+from labeling.texts.pages import text
 from labeling.texts.translate import Refusal
 from reward.page import QUIET, Look, Updates, on_address
 from reward.report.addresses import choose_address
@@ -27,10 +26,11 @@ from rlhf.pages.charts.document import read_runs
 from rlhf.pages.components import heading, hidden, html, unchanged
 from rlhf.pages.markup import empty
 from rlhf.pages.runs import view as run_view
-from rlhf.pages.runs.form import RunForm, add_forms
+from rlhf.pages.runs.form import RunForm
 from rlhf.pages.runs.log import RunLog
 from rlhf.pages.runs.note_form import NoteForm
 from rlhf.pages.runs.run_list import Filter, RunList, marks_of
+from rlhf.pages.runs.start import StartPanel
 from rlhf.runs import launch, supervisor
 from rlhf.runs.disk_use import count_bytes, run_folder
 
@@ -45,8 +45,8 @@ class RunsPage:
         self.store = store
         heading("runs")
         with gr.Accordion(text("runs.start"), open=False, elem_id="start") as self.starting:
-            self.tabs, self.forms = add_forms(store)
-        self.defaults = hidden()
+            self.panel = StartPanel(store)
+        self.forms = self.panel.forms
         self.status = html()
         self.list = RunList(store)
         self.head = html("run-head")
@@ -83,11 +83,9 @@ class RunsPage:
         on_address("runs", self.resume.click, self.resume_run, [self.chosen, self.note.seen], acted)
         self.chosen.change(None, self.chosen, None, js=choose_address("runs"), **QUIET)
         self.charted.change(None, self.charted, None, js="(charted) => showCharts(charted)", **QUIET)
-        settings = [field for form in self.forms.values() for field in form.fields.values()]
-        copied = [self.status, self.tabs, self.starting, *settings]
+        copied = [self.status, self.starting, *self.panel.copied_parts(self.forms)]
         on_address("runs", self.again.click, self.copy_settings, [self.chosen], copied)
-        for form in self.forms.values():
-            form.wire(self.chosen)
+        self.panel.wire(self.chosen)
 
     def refresh(
         self,
@@ -183,42 +181,27 @@ class RunsPage:
                 "train.runs.no_form", run=run.public, command=f"preference-loop {start_command(run.kind)}"
             )
             return {self.status: message_html(refusal)}
-        copied = message_html(text("runs.copied", run=run.public), run.public)
-        return {self.status: copied, **self.open_form(run.kind, launch.former_settings(run))}
+        settings = launch.former_settings(run)
+        names = ", ".join(key.replace("_", " ") for key in form.different(settings))
+        said = text("runs.copied_different" if names else "runs.copied", run=run.public, names=names)
+        return {self.status: message_html(said, run.public), **self.open_form(run.kind, settings)}
 
     def open_form(self, kind: str, settings: Mapping[str, Any]) -> Updates:
         """Open the form of this kind with these settings; its other fields stay as they are."""
-        opened = {self.tabs: gr.Tabs(selected=kind), self.starting: gr.Accordion(open=True)}
-        return {**opened, **self.forms[kind].filled(settings)}
+        return {self.starting: gr.Accordion(open=True), **self.panel.copy(kind, settings)}
 
     def form_parts(self, kind: str) -> list[Block]:
         """Return the outputs of `open_form`."""
-        return [self.tabs, self.starting, *self.forms[kind].fields.values()]
+        return [self.starting, *self.panel.copied_parts([kind])]
 
     def open_page(self, given: Mapping[Block, Any]) -> Updates:
-        """Read again what the forms offer and need; without any run the form is open.
-
-        `given` holds the fields that name models, and the defaults that they showed before.
-        """
-        try:
-            shown = {kind: dict(values) for kind, values in json.loads(given[self.defaults] or "{}").items()}
-        except (ValueError, TypeError, AttributeError) as error:
-            raise bad_input("refused.page_defaults") from error
-        updates, defaults = dict[Block, object](), {}
-        for kind, form in self.forms.items():
-            form_updates, defaults[kind] = form.refreshed(given, shown.get(kind, {}))
-            updates |= form_updates
-        updates[self.defaults] = json.dumps(defaults)
+        """Read again what the forms offer and need; without any run the form is open."""
+        updates = self.panel.refresh(given)
         return updates if self.store.runs.all() else {self.starting: gr.Accordion(open=True), **updates}
 
-    def model_fields(self) -> set[Block]:
-        """Return the inputs of `open_page`."""
-        return {self.defaults, *(field for form in self.forms.values() for field in form.models().values())}
-
     def refreshed(self) -> list[Block]:
-        """Return the outputs of `open_page`, in the order of the page."""
-        parts = {self.starting, *self.model_fields(), *(form.needs for form in self.forms.values())}
-        return sorted(parts, key=lambda part: part._id)
+        """Return the outputs of `open_page`."""
+        return [self.starting, *self.panel.refreshed()]
 
     def _shown(self, chosen: str, runs: list[Run]) -> list[Run]:
         """Return the chosen runs; the running one, or the newest, if none is chosen. Raise BadInput for others."""

@@ -32,14 +32,16 @@ class PresetChoice:
         )
         self.line = html(f"preset-{kind.name}-line")
 
-    def fill(self, name: str | None, fields: Mapping[str, Component], fold: gr.Accordion, folded: set[str]) -> Updates:
+    def fill(
+        self, name: str | None, fields: Mapping[str, Component], fold: gr.Accordion | None, folded: set[str]
+    ) -> Updates:
         """Return the fields that some preset changes, as this one has them. The fold opens if one of them is in it."""
         values = PRESETS[self.kind].get(name or STANDARD, {})
         updates: Updates = {self.line: self.describe(name or STANDARD)}
         for key in preset_keys(self.kind):
             marks = [CHANGED] if key in values else []
             updates[fields[key]] = type(fields[key])(value=values.get(key, self.defaults[key]), elem_classes=marks)
-        return updates | ({fold: gr.Accordion(open=True)} if folded & set(values) else {})
+        return updates | ({fold: gr.Accordion(open=True)} if fold and folded & set(values) else {})
 
     def describe(self, name: str) -> str:
         """Return a line with the settings that a preset changes; empty for the standard."""

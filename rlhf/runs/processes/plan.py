@@ -55,7 +55,7 @@ def plan_processes(home: Path, settings: Settings, gpus: int = 0, *, resumes: bo
     if ":" in settings.device:
         raise bad_input("refused.processes_device", field="device", processes=count, device=settings.device)
     if resumes and config["distributed_type"] == "DEEPSPEED":
-        raise bad_input("refused.zero_resume", field="strategy", file=str(file))
+        raise bad_input("refused.zero_resume", field="strategy", config=str(file))
     check_shares(settings, count)
     return config | {"num_processes": count}
 
@@ -79,20 +79,20 @@ def _read(file: Path, strategy: str) -> dict[str, Any]:
             raise ValueError("it names no number of processes")
     except (OSError, ValueError, TypeError, yaml.YAMLError) as problem:
         reason = str(problem).splitlines()[0]
-        raise bad_input("refused.accelerate_file", file=str(file), reason=reason) from None
+        raise bad_input("refused.accelerate_file", config=str(file), reason=reason) from None
     kind = config.get("distributed_type") or "NO"
     if strategy == "ddp" or kind == "NO":
         config = {name: value for name, value in config.items() if not name.endswith("_config")}
         config["distributed_type"] = kind = DDP
     if kind == "FSDP":
-        raise bad_input("refused.fsdp", file=str(file))
+        raise bad_input("refused.fsdp", config=str(file))
     stage = (config.get("deepspeed_config") or {}).get("zero_stage")
     if kind == "DEEPSPEED" and stage not in ZERO_STAGES:
-        raise bad_input("refused.zero_stage", file=str(file), stage=stage)
+        raise bad_input("refused.zero_stage", config=str(file), stage=stage)
     if kind != "DEEPSPEED" and (not kind.startswith("MULTI_") or kind == "MULTI_CPU"):
-        raise bad_input("refused.distributed_type", file=str(file), type=kind)
+        raise bad_input("refused.distributed_type", config=str(file), type=kind)
     if config.get("num_machines", 1) not in (None, 1):
-        raise bad_input("refused.machines", file=str(file), machines=config["num_machines"])
+        raise bad_input("refused.machines", config=str(file), machines=config["num_machines"])
     if config.get("mixed_precision") not in (None, False, "no"):  # YAML reads a bare no as False
-        raise bad_input("refused.mixed_precision", file=str(file), precision=config["mixed_precision"])
+        raise bad_input("refused.mixed_precision", config=str(file), precision=config["mixed_precision"])
     return config

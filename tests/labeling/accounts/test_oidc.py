@@ -23,7 +23,7 @@ from labeling.accounts import management
 from labeling.accounts.gate import Gate
 from labeling.accounts.oidc import OidcClient, Provider, read_provider
 from labeling.accounts.sign_in import COOKIE, STATE
-from labeling.http.proxy import ProxyHeaders
+from labeling.http.proxy import ProxyHeaders, ServedAddress
 
 KEY = RSAKey.generate_key(2048, {"kid": "one"})
 OTHER = RSAKey.generate_key(2048, {"kid": "one"})
@@ -101,7 +101,7 @@ def idp() -> Iterator[Idp]:
 def browser(store, idp, **settings) -> TestClient:
     provider = Provider(idp.issuer, "app", "secret", "Example ID", **settings)
     return TestClient(
-        ProxyHeaders(Gate(Starlette(), store, oidc=OidcClient(provider)), root_path="/pl"), follow_redirects=False
+        ProxyHeaders(Gate(Starlette(), store, oidc=OidcClient(provider)), ServedAddress("/pl")), follow_redirects=False
     )
 
 

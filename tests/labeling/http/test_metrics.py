@@ -12,6 +12,7 @@ from data.sqlite.sql import Sql
 from data.transfer.scheduled_backups import ScheduledBackups
 from labeling.http.metrics import ServerMetrics, StoreGauges
 from labeling.http.observation import AnsweredRequest
+from labeling.http.proxy import ServedAddress
 from labeling.session import Answer, Session
 from rlhf.pages.site import compose_site
 
@@ -44,7 +45,7 @@ def test_a_scrape_agrees_with_the_store(store, token, add_pairs, tmp_path):
     store.execute("UPDATE assignments SET expires_at = '2020' WHERE done = 0")
     store.runs.enqueue("sample", {}, "rae")
     metrics = ServerMetrics(store, ScheduledBackups(store, tmp_path / "copies", 60, 1))
-    client = TestClient(compose_site(store, metrics=metrics, observers=[metrics.observe], root_path="/pl"))
+    client = TestClient(compose_site(store, metrics=metrics, observers=[metrics.observe], address=ServedAddress("/pl")))
     client.get("/pl/healthz")
     client.get("/pl/label/no/such/page", headers={"authorization": f"Bearer {token}"})
     answer = client.get("/pl/metrics", headers={"authorization": f"Bearer {token}"})

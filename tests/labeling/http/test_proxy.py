@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from data.errors import BadInput
 from labeling.accounts.gate import Gate
-from labeling.http.proxy import ProxyHeaders, check_root_path
+from labeling.http.proxy import ProxyHeaders, ServedAddress, check_root_path
 from labeling.http.requests import client_address, path_below_root
 
 FORGED = {
@@ -36,7 +36,9 @@ async def told(request: Request) -> JSONResponse:
 
 
 def client(*, base_url="http://testserver", **settings):
-    return TestClient(ProxyHeaders(Starlette(routes=[Route("/{rest:path}", told)]), **settings), base_url=base_url)
+    return TestClient(
+        ProxyHeaders(Starlette(routes=[Route("/{rest:path}", told)]), ServedAddress(**settings)), base_url=base_url
+    )
 
 
 def test_forwarded_headers_of_a_stranger_change_nothing_and_go_no_further():
@@ -85,7 +87,7 @@ def test_below_a_root_path_sign_in_and_cookie_lead_back_below_it(store):
     from labeling.accounts import accounts
 
     accounts.create(store, "Mina", "labeler", "correct horse")
-    with TestClient(ProxyHeaders(Gate(Starlette(), store), root_path="/pl"), follow_redirects=False) as browser:
+    with TestClient(ProxyHeaders(Gate(Starlette(), store), ServedAddress("/pl")), follow_redirects=False) as browser:
         away = browser.get("/pl/label/", headers={"accept": "text/html"})
         assert (away.status_code, away.headers["location"]) == (303, "/pl/login?next=/label/")
         assert "action='login'" in browser.get("/pl/login").text

@@ -9,7 +9,7 @@ import pytest
 
 from data.errors import BadInput, Busy
 from data.store import Store
-from labeling.queue.group_commit import MAX_BATCH, GroupCommit
+from labeling.queue.group_commit import MAX_BATCH, GroupCommit, Turns
 
 
 def add(store, name):
@@ -91,3 +91,15 @@ def test_an_act_that_ends_its_thread_fails_and_the_next_one_is_done(store, monke
         group_commit.submit(leave).result(10)
     assert group_commit.submit(add(store, "Mina")).result(10) == "Mina"
     assert group_commit.loop.trouble() == ""
+
+
+def test_a_commit_waits_for_the_turn_of_another_process(store, tmp_path):
+    other, group_commit = Turns(tmp_path / "turns"), GroupCommit(store, Turns(tmp_path / "turns"))
+    with other:
+        future = group_commit.submit(add(store, "Mina"))
+        with pytest.raises(TimeoutError):
+            future.result(0.2)
+        assert store.accounts.all() == []
+    assert future.result(10) == "Mina"
+    with other:  # the turn was given back
+        assert [account.name for account in store.accounts.all()] == ["Mina"]

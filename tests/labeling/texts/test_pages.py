@@ -13,11 +13,11 @@ import pytest
 from labeling.texts.pages import format_percent, format_share, setting_help
 from tests.support import ROOT
 
-SERVER = ("serve.py", "connections.py")
-"""Modules beside the pages that write to the terminal and the log."""
+SERVER = {"serve.py", "connections.py", "workers"}
+"""Modules and packages beside the pages that write to the terminal, the log and programs."""
 PAGES = (
     *sorted((ROOT / "labeling" / "page").glob("*.py")),
-    *sorted(path for path in (ROOT / "rlhf" / "pages").rglob("*.py") if path.name not in SERVER),
+    *sorted(path for path in (ROOT / "rlhf" / "pages").rglob("*.py") if not SERVER & {path.name, path.parent.name}),
     *(ROOT / "labeling" / path for path in ("rating/page.py", "writing/page.py", "accounts/sign_in_pages.py")),
     *(ROOT / "labeling" / "http" / path for path in ("page_layout.py", "note_page.py")),
     *(ROOT / "reward" / path for path in ("page.py", "settings.py", "report/view.py", "report/plots.py")),

@@ -20,6 +20,8 @@ SAME_IN_KOREAN = {
     "app",
     "aspect_left",
     "aspect_right",
+    "error.bad_row_remedy",
+    "sentences",
     "train.arena.axis_kl",
     "train.clinic.auc_of",
     "train.export.choice_alpaca",
@@ -33,6 +35,7 @@ SAME_IN_KOREAN = {
     "train.kind.ppo.title",
     "train.labels.column_agreement_interval",
     "train.loop.ppo_verb",
+    "train.refused.fused_targets",
     "train.round.run_ended",
     "train.runs.at",
 }

@@ -117,7 +117,7 @@ def test_a_curve_that_may_be_flat_gives_none_and_says_so():
 
 def test_too_few_test_prompts_or_sizes_give_none():
     few = [Point(size, np.array([1.0, 0.0])) for size in SIZES]
-    assert "2 test prompts" in no_forecast_reason(few, [1, 2], np.zeros((5, 4)))
+    assert "18 more test prompts with labels are needed (2 of 20)" in no_forecast_reason(few, [1, 2], np.zeros((5, 4)))
     assert "4 sizes" in no_forecast_reason(points_of((0.5, 0.6, 0.7, 0.8))[:3], range(400), np.zeros((5, 3)))
 
 

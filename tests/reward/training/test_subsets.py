@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from data import Store
+from data.errors import BadInput
 from data.run_context import Cancelled, RunContext
 from data.settings import as_dict
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
+from reward.report.plots import curve as draw_curve
 from reward.settings import RewardSettings
 from reward.training.run import run
 from tests.support.tiny_model import make_tiny_model
@@ -88,11 +90,26 @@ def test_the_curve_changes_nothing_about_the_model_and_is_no_part_of_its_metrics
         for result in (finished, plain)
     )
     assert all(torch.equal(one[name], two[name]) for name in one)
-    assert "learning_curve" not in plain.report
+    assert "stand_in" not in finished.report["learning_curve"]
     assert finished.report["accuracy"] == plain.report["accuracy"]
     trained = labeled.reward_models.get(finished.produced[0]).run_id, context.run.id
     with_curve, without = (len(labeled.metrics.series(id, "loss")) for id in trained)
     assert with_curve == without
+
+
+def test_without_its_own_curve_lora_has_that_of_heads_marked_as_a_stand_in(labeled, monkeypatch):
+    report = run(context_of(labeled, PLAIN), PLAIN).report
+    curve = report["learning_curve"]
+    assert curve["stand_in"] == "heads"
+    sizes = [math.ceil(report["trained_on"] / parts) for parts in (8, 4, 2, 1)]
+    assert [point["labels"] for point in curve["points"]] == sizes
+    assert "linear heads instead of LoRA" in draw_curve(report)
+
+    def refuse(*_: object) -> None:
+        raise BadInput("no room")
+
+    monkeypatch.setattr("reward.training.run.read_rows", refuse)
+    assert "learning_curve" not in run(context_of(labeled, PLAIN), PLAIN).report
 
 
 def test_the_report_tells_the_labelers_apart_by_pseudonym_and_what_the_temperature_was_fitted_on(labeled, finished):

@@ -79,7 +79,7 @@ def test_the_form_shows_the_time_and_memory_of_the_last_runs(store):
     store.prompts.add("Say hi.", source="test")
     store.policies.add(name="first", kind="base", base="some/hub-id")
     with gr.Blocks():
-        form = RunForm(store, KINDS["sample"], gr.Tab())
+        form = RunForm(store, KINDS["sample"])
     assert "No run of this kind has finished on this machine yet." in form.outlook()
     for report in ({}, {"peak_mb": 1234.4}):
         run = store.runs.enqueue("sample", {}, "tester")

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from data.run_context import Cancelled
+from reward.model import RewardModel
 from rlhf.online.labels import progress_note
+from rlhf.online.reward import publish_reward
 from rlhf.online.settings import OnlineSettings
 from rlhf.pages.live.state import read_state
 from tests.support.online import TINY, Desk, start_online
@@ -51,7 +53,7 @@ def finished(tmp_path_factory, model):
 
 def test_a_run_learns_from_the_labels_of_train_prompts_and_publishes_what_it_learned(finished):
     store, online, result, before = finished
-    (policy,) = [store.policies.get(id) for id in result.produced]
+    (policy,) = [store.policies.get(id) for id in result.produced if id.startswith("p")]
     splits = {prompt.id: prompt.split for prompt in store.prompts.all()}
     asked = store.rows(ASKED)
     assert (policy.kind, policy.parent_id, policy.run_id) == ("online", 1, online.context.run.id)
@@ -65,6 +67,28 @@ def test_a_run_learns_from_the_labels_of_train_prompts_and_publishes_what_it_lea
     steps = (trained - TINY["first_labels"]) // TINY["labels_per_step"] + 1
     assert result.report["updates"] == 2 * steps  # two updates for each step that the labels allowed
     assert {row["version"] for row in asked} == {2 * step for step in range(steps + 1)}
+
+
+def test_the_reward_model_of_a_run_is_published_with_a_report_on_the_random_arm(finished):
+    store, online, result, _ = finished
+    (judge,) = [store.reward_models.get(id) for id in result.produced if id.startswith("r")]
+    assert store.policies.all()[-1].reward_model_id == judge.id
+    splits = [row["split"] for row in store.snapshots.rows(judge.snapshot_id)]
+    assert judge.report["trained_on"] == splits.count("train") == result.report["learned_from"]
+    assert judge.report["test_comparisons"] == splits.count("test") > 0
+    model = RewardModel.load(store.home / judge.adapter, online.trainer.base)
+    prompts, answers = ["Say hi.", "Say hi."], ["Hi there.", "No."]
+    ours, theirs = (
+        torch.tensor(online.labels.learner.score(prompts, answers)),
+        torch.tensor(model.score(prompts, answers)),
+    )
+    unit = (ours[0] - ours[1]) / (theirs[0] - theirs[1])  # the published scores are standardised
+    assert unit == pytest.approx(model.about.scale, rel=1e-4)
+
+
+def test_a_run_whose_labels_were_all_withdrawn_publishes_no_reward_model(finished):
+    _, online, *_ = finished
+    assert publish_reward(online.context, online.settings, online.labels.learner, []) is None
 
 
 def test_the_live_page_shows_the_figures_that_the_run_reports(finished):

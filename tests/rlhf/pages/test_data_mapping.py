@@ -8,10 +8,12 @@ import pytest
 
 from data.errors import BadInput
 from data.transfer.checked_rows import ImportFile
+from data.transfer.importing import import_file
 from data.transfer.previewing import preview
 from labeling.accounts.current import acting_as
+from labeling.texts.reader import writing_in
 from rlhf.pages.data import DataPage
-from rlhf.pages.data_view import draw_preview
+from rlhf.pages.data_view import draw_outcome, draw_preview
 from tests.support.data.import_rows import write
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -62,6 +64,20 @@ def test_a_table_of_columns_that_is_no_mapping_is_answered_with_the_reason(store
         assert "the column &#x27;prompt&#x27; is mapped twice" in told[page.columns.sample]
         told = page.columns.keep(" ", "prompt=a")
         assert "is no name of a mapping" in told[page.columns.sample]
+
+
+def test_a_korean_page_says_how_a_file_was_read_and_what_comes_next(store, tmp_path):
+    same = [{"response": text, "overall_score": score} for text, score in (("a", 1), ("a", 2), ("b", 3))]
+    file = write(tmp_path / "rows.jsonl", [{"instruction": "Hi", "completions": same, "lang": "en"}])
+    with writing_in("ko"):
+        drawn = draw_preview(preview([ImportFile.at(file)], "preferences"))
+        done = draw_outcome(import_file(store, file, "preferences"))
+        again = draw_outcome(import_file(store, file, "preferences"))
+    assert "읽은 열: instruction (프롬프트), completions (답변들, 평점, 모델)" in drawn
+    assert "읽지 않은 열: lang(1행, 예: &#x27;en&#x27;)" in drawn
+    assert "1행: 텍스트가 같은 두 답변은 비교하지 않습니다" in drawn
+    assert done.endswith("비교 2개 추가됨. 이제 보상 모델을 학습하세요: preference-loop train reward.")
+    assert again.endswith("새로운 행이 없습니다. 모두 전에 가져온 행입니다.")
 
 
 def test_a_preview_shows_what_each_column_is_read_as_and_bad_rows_by_reason(store, tmp_path):

@@ -20,7 +20,7 @@ from rlhf.pages.next_step import LoopCounts, NewestPolicy
 COUNTS = LoopCounts(prompts=1000, test_prompts=150, completions=228, policies=2, waiting=113)
 FACTS = RoundFacts(COUNTS, Offer(113), covered=True, on_starter=True, pace=None, runs=(), policy=None, outcome=None)
 LABELED = replace(COUNTS, waiting=0, simulated=113, admitted=113)
-REWARDED = replace(FACTS, counts=replace(LABELED, reward_models=1, newest_reward="r1"), offer=None)
+REWARDED = replace(FACTS, counts=replace(LABELED, reward_models=1, newest_driver="r1", driver="r1"), offer=None)
 TRAINED = replace(REWARDED, policy=NewestPolicy("p3", "p2", 0), counts=replace(REWARDED.counts, driven=True))
 COMPARED = replace(TRAINED, outcome=Outcome(0.669, (0.632, 0.704), 300, "rubric"))
 
@@ -73,7 +73,10 @@ def test_the_step_that_trains_the_reward_model_says_what_it_learns_from():
 
 def test_without_a_rubric_people_compare_the_policies_blindly():
     action = due_step(replace(TRAINED, covered=False)).action
-    assert (action.kind, action.settings) == ("sample", {"from": "p3", "against": "p2", "prompts": 100})
+    assert (action.kind, action.settings) == (
+        "sample",
+        {"from": "p3", "against": "p2", "prompts": 100, "until_decided": True},
+    )
     waiting = replace(TRAINED, covered=False, policy=replace(TRAINED.policy, waiting=90))
     assert due_step(waiting).action.link == "../label/"
 

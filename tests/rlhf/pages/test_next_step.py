@@ -11,6 +11,7 @@ from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.next_step import LoopCounts, NewestPolicy, next_step
 
 FULL = {"prompts": 1000, "test_prompts": 150, "completions": 400, "policies": 2}
+RATED = {"reward_models": 1, "newest_driver": "r1", "driver": "r1"}
 
 
 def test_without_prompts_it_leads_to_where_a_file_comes_in():
@@ -29,7 +30,7 @@ def test_without_pairs_and_reward_model_it_says_how_many_comparisons_are_missing
 
 
 def test_without_pairs_and_with_a_reward_model_it_counts_the_comparisons_since():
-    counts = LoopCounts(**FULL, by_people=120, fresh=20, reward_models=1, newest_reward="r1", driven=True)
+    counts = LoopCounts(**FULL, by_people=120, fresh=20, **RATED, driven=True)
     step = next_step(counts)
     assert step.reason == "No pairs left. Sample more: 180 more comparisons are needed for a new reward model."
     assert step.settings == {"prompts": 180}
@@ -109,7 +110,7 @@ def test_simulated_labels_of_a_command_are_admitted_by_a_run_of_simulated_labele
 
 def test_with_simulated_labels_alone_the_loop_leads_on_from_the_new_policy():
     newest = NewestPolicy("p3", "p2", judged=0)
-    ring = {**FULL, "simulated": 113, "admitted": 113, "reward_models": 1, "newest_reward": "r1", "driven": True}
+    ring = {**FULL, "simulated": 113, "admitted": 113, **RATED, "driven": True}
     step = next_step(LoopCounts(**ring, newest=newest))
     assert (step.kind, step.settings) == ("compare", {"policies": "p3", "against": "p2"})
     compared = ring | {"newest": replace(newest, compared=True)}
@@ -121,7 +122,7 @@ def test_with_simulated_labels_alone_the_loop_leads_on_from_the_new_policy():
 
 def test_where_people_gave_more_comparisons_they_judge_a_new_policy_even_if_it_was_compared_by_the_rubric():
     newest = NewestPolicy("p3", "p2", judged=0, compared=True)
-    ring = {**FULL, "admitted": 113, "by_people": 120, "reward_models": 1, "newest_reward": "r1", "driven": True}
+    ring = {**FULL, "admitted": 113, "by_people": 120, **RATED, "driven": True}
     assert next_step(LoopCounts(**ring, newest=newest)).settings["against"] == "p2"
     assert next_step(LoopCounts(**ring, newest=newest)).kind == "sample"
 
@@ -137,11 +138,9 @@ def test_a_compare_run_of_the_newest_policy_and_its_parent_is_known(store):
 
 
 def test_a_reward_model_that_drove_no_policy_leads_to_ppo():
-    step = next_step(LoopCounts(**FULL, by_people=120, reward_models=1, newest_reward="r1"))
+    step = next_step(LoopCounts(**FULL, by_people=120, **RATED))
     assert (step.kind, step.settings) == ("ppo", {"reward": "r1"})
-    assert (
-        next_step(LoopCounts(**FULL, by_people=120, reward_models=1, newest_reward="r1", driven=True)).kind == "sample"
-    )
+    assert next_step(LoopCounts(**FULL, by_people=120, **RATED, driven=True)).kind == "sample"
 
 
 def test_a_policy_made_without_it_later_does_not_hide_what_the_reward_model_drove(store):
@@ -186,15 +185,14 @@ def test_the_newest_policy_that_a_run_trained_is_known_with_the_prompts_that_peo
 
 def test_a_policy_that_people_never_judged_is_queued_against_its_parent_first():
     newest = NewestPolicy("p4", "p3", judged=0)
-    step = next_step(LoopCounts(**FULL, reward_models=1, newest_reward="r1", driven=True, newest=newest))
-    assert step.settings == {"from": "p4", "against": "p3", "prompts": 100}
+    step = next_step(LoopCounts(**FULL, **RATED, driven=True, newest=newest))
+    assert step.settings == {"from": "p4", "against": "p3", "prompts": 100, "until_decided": True}
 
 
 def test_without_test_prompts_the_ring_goes_on_instead_of_queueing_pairs_that_cannot_be_had():
     ring = {
         **FULL,
-        "reward_models": 1,
-        "newest_reward": "r1",
+        **RATED,
         "newest": NewestPolicy("p4", "p3", judged=0),
         "test_prompts": 0,
     }
@@ -215,14 +213,14 @@ def test_the_ring_counts_the_prompts_of_the_test_split(store):
 
 def test_blind_pairs_that_wait_are_judged_not_queued_again():
     newest = NewestPolicy("p4", "p3", judged=3, waiting=90)
-    step = next_step(LoopCounts(**FULL, waiting=95, reward_models=1, newest_reward="r1", driven=True, newest=newest))
+    step = next_step(LoopCounts(**FULL, waiting=95, **RATED, driven=True, newest=newest))
     assert (step.kind, step.link) == (None, "../label/")
     assert "90 blind pairs" in step.reason
 
 
 def test_two_hundred_fresh_comparisons_lead_to_a_new_reward_model():
     newest = NewestPolicy("p4", "p3", judged=80)
-    ring = {**FULL, "reward_models": 1, "newest_reward": "r1", "driven": True, "newest": newest}
+    ring = {**FULL, **RATED, "driven": True, "newest": newest}
     assert next_step(LoopCounts(**ring, fresh=199)).kind != "reward"
     step = next_step(LoopCounts(**ring, fresh=200))
     assert (step.kind, "r1" in step.reason) == ("reward", True)

@@ -117,7 +117,7 @@ def test_another_run_like_this_is_offered_where_a_form_can_start_it(store):
         store.runs.enqueue("endpoint", {"model": "m"}, "rae"),
     )
     assert [page.draw(run.public)[page.again].visible for run in (sampled, elsewhere)] == [True, False]
-    assert page.copy_settings("run1")[page.forms["sample"].fields["prompts"]] == 7
+    assert page.copy_settings("run1")[page.forms["sample"].fields["prompts"]]["value"] == 7
     (line,) = page.copy_settings("run2").values()
     assert "preference-loop sample --endpoint URL --model NAME" in line
 
@@ -181,7 +181,9 @@ def test_the_ring_shows_its_counts_and_marks_where_the_next_step_starts():
 
 def test_the_loop_leads_to_the_newest_models_and_to_the_run_at_work():
     newest = NewestPolicy("p7", "p1", 0)
-    counts = LoopCounts(prompts=1, policies=2, newest=newest, reward_models=2, newest_reward="r2", active="run5")
+    counts = LoopCounts(
+        prompts=1, policies=2, newest=newest, reward_models=2, newest_driver="r2", driver="r2", active="run5"
+    )
     step = next_step(counts)
     assert step.link == "#runs/run5"
     assert "<a class=id href='#runs/run5'>run5</a>" in draw_step(step)

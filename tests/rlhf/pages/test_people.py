@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from labeling.accounts.sign_in import COOKIE
+from labeling.http.proxy import ServedAddress
 from rlhf.pages.site import compose_site
 
 
@@ -18,7 +19,7 @@ def press(store):
     """press(handler's name, *inputs) -> the page's answer, as researcher Ada sees it below a root path."""
     ada = store.accounts.add("Ada", "researcher", password_hash="x")
     store.accounts.add("Mina", "labeler", password_hash="x")
-    site = compose_site(store, root_path="/pl")
+    site = compose_site(store, address=ServedAddress("/pl"))
     client = TestClient(site, cookies={COOKIE: store.tokens.issue("session", ada.id, 600)})
     (mount,) = (route for route in site.app.app.routes if getattr(route, "path", "") == "/train")
     handlers = mount.app.get_blocks().fns.values()

@@ -146,8 +146,12 @@ def test_sampling_into_a_project_makes_the_items_of_its_task(store, notes, full_
     orders = store.projects.by_name("Orders")
     runs, form = full_site.runs, full_site.runs.forms["sample"]
     updates = runs.open_form("sample", sampling_settings(orders))
-    assert (updates[runs.tabs].selected, updates[runs.starting].open) == ("sample", True)
-    assert [updates[form.fields[key]] for key in ("project", "pairs", "per_prompt")] == ["Orders", "ranking", 4]
+    assert (updates[runs.panel.tabs].selected, updates[runs.starting].open) == ("sample", True)
+    assert [updates[form.fields[key]]["value"] for key in ("project", "pairs", "per_prompt")] == [
+        "Orders",
+        "ranking",
+        4,
+    ]
     assert set(updates) <= set(runs.form_parts("sample"))
 
 

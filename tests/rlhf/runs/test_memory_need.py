@@ -131,8 +131,8 @@ def test_an_empty_start_is_the_policy_that_such_a_run_resolves_it_to(tiny_home, 
     tiny_home.instructions.add("Name a dog.", "Rex.", source="test")
     first = look_ahead(tiny_home, "sft", {})
     assert first["settings"]["from"] == "p1"
-    with gr.Blocks(), gr.Tab("x") as tab:
-        form = RunForm(tiny_home, find_kind("sft"), tab)
+    with gr.Blocks():
+        form = RunForm(tiny_home, find_kind("sft"))
     assert f"about {first['memory']['peak']:,} MB" in form.memory({})
 
 
@@ -182,8 +182,8 @@ def test_a_run_that_does_not_fit_is_told_what_to_lower():
 
 
 def test_the_form_estimates_the_settings_that_stand_in_it(tiny_home):
-    with gr.Blocks(), gr.Tabs():
-        form = RunForm(tiny_home, KINDS["sft"], gr.Tab())
+    with gr.Blocks():
+        form = RunForm(tiny_home, KINDS["sft"])
     assert "Memory: about" in form.memory({"batch_size": 4})
     assert form.memory({"batch_size": 4}) != form.memory({"batch_size": 40_000})
     assert "batch_size" in form.memory({"batch_size": 0})

@@ -13,7 +13,8 @@ from typing import Any
 from data.formats.rows.chats.sides import open_fields, read_side_prompt, read_sides
 from data.formats.rows.fields import BadRow, Row, read_nested
 from data.formats.shapes import PairShape, PromptShape, Vote
-from data.formats.tracked_row import TrackedRow, is_blank
+from data.formats.tracked_row import TrackedRow, is_blank, remark
+from data.texts import join_texts
 
 NAME = "argilla"
 NEEDS = (frozenset({"fields", "responses"}), frozenset({"_server_id"}), frozenset({"id", "status", "_server_id"}))
@@ -52,7 +53,7 @@ def _votes(row: Row, names: tuple[str, ...]) -> tuple[Vote, ...]:
         if votes and None not in votes:
             found[question] = tuple(vote for vote in votes if vote)
     if len(found) > 1:
-        raise BadRow(f"{' and '.join(map(repr, found))} both compare the answers", "responses")
+        raise BadRow.of("row.questions", "responses", names=join_texts("and", map(repr, found)))
     for question in found:
         _mark_read(row, nested, question)
     return next(iter(found.values()), ())
@@ -81,7 +82,7 @@ def _mark_read(row: Row, nested: Row | None, question: str) -> None:
 def _counts(item: object) -> bool:
     """Return whether a response was submitted with a value."""
     if not isinstance(item, dict):
-        raise BadRow("a response must be an object with 'value' and 'user_id'", "responses")
+        raise BadRow.of("row.response", "responses")
     return item.get("status") in SUBMITTED and not is_blank(item.get("value"))
 
 
@@ -102,7 +103,7 @@ def _flat_questions(row: Row) -> Iterator[tuple[str, list]]:
             yield key.removesuffix(".responses"), _zip_columns(row, key)
         elif key.endswith(".suggestion.score") and row.peek(key) is not None:
             row.leave(key)
-            row.note(f"{key.removesuffix('.score')!r} is a machine's suggestion and was not used")
+            row.note(remark("suggestion", column=key.removesuffix(".score")))
 
 
 def _zip_columns(row: Row, key: str) -> list[dict]:
@@ -110,7 +111,7 @@ def _zip_columns(row: Row, key: str) -> list[dict]:
     copy: Row = TrackedRow({f"{key}{end}": row.peek(f"{key}{end}") for end in COLUMNS_OF_QUESTION})
     values = [[] if is_blank(copy[name]) else read_nested(copy, name) for name in copy]
     if not all(isinstance(column, list) for column in values):
-        raise BadRow(f"{key!r} must be a list", key)
+        raise BadRow.of("row.list", key)
     values = [[*column, *[None] * (len(values[0]) - len(column))] for column in values]
     return [{"value": value, "user_id": user, "status": status} for value, user, status in zip(*values, strict=False)]
 

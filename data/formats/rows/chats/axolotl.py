@@ -16,7 +16,9 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_flag, read_ne
 from data.formats.rows.messages import read_messages
 from data.formats.rows.preference_metadata import check_learned, make_preference
 from data.formats.shapes import InstructionShape, PairShape, PreferenceShape, PromptShape
+from data.formats.tracked_row import remark
 from data.formats.transcripts import parse_transcript
+from data.texts import join_texts
 
 NAME = "axolotl"
 NEEDS = (frozenset({"segments"}), frozenset({"messages", "chosen", "rejected"}))
@@ -40,7 +42,7 @@ def read_prompt(row: Row) -> PromptShape:
 def read_instruction(row: Row) -> InstructionShape:
     """Return the last segments with a true label as the answer to imitate."""
     if "segments" not in row:
-        raise BadRow("'chosen' and 'rejected' make a preference: import the row as one", "chosen")
+        raise BadRow.of("row.preference", "chosen")
     check_learned(row)
     prompt, answer = _split(row)
     return InstructionShape(prompt.text, "", answer, prompt.messages)
@@ -49,7 +51,7 @@ def read_instruction(row: Row) -> InstructionShape:
 def read_preference(row: Row) -> PreferenceShape | PairShape:
     """Return two answers to a conversation."""
     if "segments" in row:
-        raise BadRow("'segments' hold one answer and compare no two: import them as instructions", "segments")
+        raise BadRow.of("row.segments_answer", "segments")
     prompt = read_prompt(row)
     return make_preference(row, prompt, *(read_answer(row, key, prompt, blank=True) for key in ("chosen", "rejected")))
 
@@ -59,13 +61,13 @@ def _split(row: Row) -> tuple[PromptShape, str]:
     groups = groupby(_segments(row), lambda item: item[0])
     runs = [(learned, "".join(text for _, text in run)) for learned, run in groups]
     if len(runs) < 2 or not runs[-1][0]:
-        raise BadRow("'segments' must end with a text to imitate (label true) after one of label false", "segments")
+        raise BadRow.of("row.segments_end", "segments")
     asked, answer = "".join(text for _, text in runs[:-1]), runs[-1][1]
     transcript = parse_transcript(asked + answer)
     if transcript and transcript.messages[-1]["role"] == "assistant":
         *turns, last = transcript.messages
         if last["content"].strip() in answer:
-            row.note("'segments' is a transcript and was read as turns")
+            row.note(remark("transcript", column="segments"))
             return add_context(row, make_prompt(turns, "segments")), check_text(last["content"], "segments")
     note_marks(row, asked + answer, "segments")
     return add_context(row, PromptShape(check_text(asked, "segments"))), check_text(answer, "segments")
@@ -74,6 +76,6 @@ def _split(row: Row) -> tuple[PromptShape, str]:
 def _segments(row: Row) -> list[tuple[bool, str]]:
     value = read_nested(row, "segments")
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise BadRow("'segments' must be a list of objects with 'label' and 'text'", "segments")
+        raise BadRow.of("row.list_of", "segments", keys=join_texts("and", ("'label'", "'text'")))
     parts = [row.part(item, f"segments[{number}]") for number, item in enumerate(value)]
     return [(bool(read_flag(part, "label")), check_text(part.get("text"), "segments", blank=True)) for part in parts]

@@ -52,7 +52,7 @@ def read_completion(row: Row) -> CompletionShape:
 def _answered(row: Row, *, learned: bool = False) -> tuple[PromptShape, str]:
     *before, last = _turns(row, learned=learned)
     if last["role"] != "assistant":
-        raise BadRow(f"{_key(row)!r} must end with an assistant's turn", _key(row))
+        raise BadRow.of("row.assistant_turn", _key(row))
     return _prompt(row, before), last["content"]
 
 
@@ -69,12 +69,12 @@ def _turns(row: Row, *, learned: bool = False) -> list[dict]:
     if key == "transcript":
         transcript = parse_transcript(read_text(row, key))
         if transcript is None:
-            raise BadRow("'transcript' must hold the turns of a chat between marks", key)
+            raise BadRow.of("row.transcript_marks", key)
         return transcript.messages
     value = read_nested(row, key)
     if key == "data":
         if not isinstance(value, list) or not value:
-            raise BadRow("'data' must be a list of texts", key)
+            raise BadRow.of("row.list_of_texts", key)
         texts = [check_text(text, f"data[{number}]") for number, text in enumerate(value)]
         return [{"role": ("user", "assistant")[number % 2], "content": text} for number, text in enumerate(texts)]
     first = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else {}
@@ -86,7 +86,7 @@ def _exchanges(row: Row, value: list, names: tuple[str, str]) -> list[dict]:
     turns = []
     for number, item in enumerate(value):
         if not isinstance(item, dict):
-            raise BadRow(f"'conversation[{number}]' must be an object", "conversation")
+            raise BadRow.of("row.object", f"conversation[{number}]")
         part: Row = row.part(item, f"conversation[{number}]")
         texts = [read_text(part, name) for name in names]
         turns += [{"role": "user", "content": texts[0]}, {"role": "assistant", "content": texts[1]}]

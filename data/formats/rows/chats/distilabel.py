@@ -57,14 +57,14 @@ def read_preference(row: Row) -> PreferenceShape | PairShape | list[PairShape]:
         return PairShape(prompt, ((chosen, None), (rejected, None)), (Vote(None),))
     answers = _generations(row)
     if ratings and len(ratings) != len(answers):
-        raise BadRow(f"there are {len(answers)} generations and {len(ratings)} ratings", "ratings")
+        raise BadRow.of("row.generations_ratings", "ratings", generations=len(answers), ratings=len(ratings))
     pairs = []
     for first, second in combinations(range(len(answers)), 2):
         votes = _votes(ratings[first], ratings[second]) if ratings else ()
         if answers[first][0] != answers[second][0] and (votes or not ratings or not row.judged):
             pairs.append(PairShape(prompt, (answers[first], answers[second]), votes))
     if not pairs:
-        raise BadRow("no two different generations have a rating", "generations")
+        raise BadRow.of("row.generations_unrated", "generations")
     return pairs
 
 
@@ -78,13 +78,13 @@ def _rated_equal(row: Row, ratings: list[float | None], chosen: str, rejected: s
     """Return whether the ratings call neither answer better. Raises BadRow if they call the rejected one better."""
     score = read_number(row, "chosen_score")
     if score is not None and ratings and score not in ratings:
-        raise BadRow(f"'chosen_score' is {score:g}, which is none of the ratings", "chosen_score")
+        raise BadRow.of("row.chosen_score", "chosen_score", score=score)
     texts = [text for text, _ in _generations(TrackedRow(row.values_by_name))]  # compared, and not read
     if len(texts) != len(ratings) or chosen not in texts or rejected not in texts:
         return len(ratings) == 2 and ratings[0] == ratings[1]
     better, worse = ratings[texts.index(chosen)], ratings[texts.index(rejected)]
     if better is not None and worse is not None and better < worse:
-        raise BadRow(f"'chosen' has the lower rating ({better:g} < {worse:g})", "rating")
+        raise BadRow.of("row.lower_rating", "rating", chosen=better, rejected=worse)
     return better == worse and better is not None
 
 
@@ -97,7 +97,7 @@ def _votes(first: float | None, second: float | None) -> tuple[Vote, ...]:
 def _generations(row: Row) -> list[tuple[str, str | None]]:
     texts, models = (_list(row, key) for key in ("generations", "generation_models"))
     if models and len(models) != len(texts):
-        raise BadRow(f"there are {len(texts)} generations and {len(models)} models", "generation_models")
+        raise BadRow.of("row.generations_models", "generation_models", generations=len(texts), models=len(models))
     names: list[str | None] = [check_text(model, "generation_models") for model in models] or [None] * len(texts)
     answers = [check_text(text, f"generations[{number}]", blank=True) for number, text in enumerate(texts)]
     return list(zip(answers, names, strict=True))
@@ -111,5 +111,5 @@ def _ratings(row: Row) -> list[float | None]:
 def _list(row: Row, key: str) -> list:
     value = [] if is_blank(row.get(key)) else read_nested(row, key)
     if not isinstance(value, list):
-        raise BadRow(f"{key!r} must be a list", key)
+        raise BadRow.of("row.list", key)
     return value

@@ -45,14 +45,14 @@ def _column_vote(row: Row) -> tuple[Vote, ...]:
     """Return the vote of a row of JSON-MIN or CSV: the one column that says left or right."""
     keys = [key for key, value in row.values_by_name.items() if isinstance(value, str) and value in SELECTED]
     if len(keys) > 1:
-        raise BadRow(f"{keys[0]!r} and {keys[1]!r} both say which side is better", keys[1])
+        raise BadRow.of("row.sides", keys[1], first=keys[0], second=keys[1])
     return tuple(Vote(SELECTED[row[key]], labeler=_name(row.get("annotator"))) for key in keys)
 
 
 def _annotations(row: Row) -> tuple[Vote, ...]:
     value = read_nested(row, "annotations")
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise BadRow("'annotations' must be a list of objects", "annotations")
+        raise BadRow.of("row.list_of_objects", "annotations")
     votes: list[Vote] = []
     for number, item in enumerate(value):
         annotation: Row = row.part(item, f"annotations[{number}]")
@@ -62,7 +62,7 @@ def _annotations(row: Row) -> tuple[Vote, ...]:
         results = read_nested(annotation, "result") if "result" in annotation else []
         for place, result in enumerate(results if isinstance(results, list) else []):
             if not isinstance(result, dict):
-                raise BadRow("'result' must be a list of objects", f"annotations[{number}].result")
+                raise BadRow.of("row.result_list", f"annotations[{number}].result")
             part: Row = annotation.part(result, f"result[{place}]")
             if part.peek("type") == "pairwise":
                 votes.append(Vote(_selected(part), labeler=labeler))
@@ -74,7 +74,7 @@ def _selected(result: Row) -> int:
     value = result.get("value")
     side = result.part(value, "value").get("selected") if isinstance(value, dict) else None
     if not isinstance(side, str) or side not in SELECTED:
-        raise BadRow(f"an annotation must select left or right, not {str(side)[:40]!r}", "annotations")
+        raise BadRow.of("row.annotation_side", "annotations", given=str(side)[:40])
     return SELECTED[side]
 
 

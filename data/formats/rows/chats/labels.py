@@ -20,11 +20,11 @@ def check_mark(row: Row) -> None:
     """Raise BadRow for a row whose mark does not call the answer a good one. A row without a mark passes."""
     mark = find_mark(row)
     if mark and not read_flag(row, mark):
-        raise BadRow(f"{mark!r} does not say true: the answer is not one to imitate", mark)
+        raise BadRow.of("row.answer_not_good", mark)
 
 
 def refuse_marked(row: Row) -> NoReturn:
     """Raise BadRow: a row with one answer compares nothing, and its mark is about that answer."""
     if find_mark(row):
         kto.read_preference(row)
-    raise BadRow("the row holds one answer and compares no two: import it as instructions or completions")
+    raise BadRow.of("row.one_answer")

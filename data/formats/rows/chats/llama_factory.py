@@ -46,7 +46,7 @@ def read_completion(row: Row) -> CompletionShape:
     key = "conversations" if "conversations" in row else "messages"
     prompt, text = split_conversation(row, key)
     if text is None:
-        raise BadRow(f"{key!r} must end with an assistant's message", key)
+        raise BadRow.of("row.assistant_message", key)
     return CompletionShape(add_context(row, prompt), text, read_optional_text(row, "model"))
 
 

@@ -61,7 +61,7 @@ def read_completion(row: Row) -> CompletionShape:
 def _answered(row: Row, *, learned: bool = False) -> tuple[PromptShape, str]:
     prompt, answer = _prompt_and_answer(row, learned=learned)
     if answer is None:
-        raise BadRow("'messages' must end with an assistant's message", "messages")
+        raise BadRow.of("row.assistant_message", "messages")
     return prompt, answer
 
 

@@ -38,5 +38,5 @@ def read_completion(row: Row) -> CompletionShape:
     """Return the last answer as a completion of the model that the row names."""
     prompt, text = split_conversation(row, "messages")
     if text is None:
-        raise BadRow("'messages' must end with an assistant's message", "messages")
+        raise BadRow.of("row.assistant_message", "messages")
     return CompletionShape(add_context(row, prompt), text, read_optional_text(row, "model"))

@@ -23,7 +23,7 @@ def read_prompt(row: Row) -> PromptShape:
     """Return the turns of `input`, with its tools."""
     value = read_nested(row, "input")
     if not isinstance(value, dict):
-        raise BadRow("'input' must be an object with 'messages'", "input")
+        raise BadRow.of("row.object_of", "input", keys="'messages'")
     part: Row = row.part(value, "input")
     return add_context(part, make_prompt(read_messages(part, "messages"), "input.messages"))
 

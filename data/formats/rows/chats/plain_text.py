@@ -13,12 +13,13 @@ from data.formats.rows.conversation import add_context, make_prompt, note_marks,
 from data.formats.rows.fields import BadRow, Row, check_text, read_text
 from data.formats.rows.preference_metadata import check_learned
 from data.formats.shapes import InstructionShape, PromptShape
+from data.formats.tracked_row import remark
 from data.formats.transcripts import parse_transcript
 
 NAME = "text"
 NEEDS = (frozenset({"text"}),)
 COLUMNS = {"text": "prompt, or turns between marks"}
-CHAT = "'text' is a transcript and was read as turns"
+CHAT = remark("transcript", column="text")
 
 
 def fits(row: Mapping[str, Any]) -> bool:
@@ -43,7 +44,7 @@ def read_instruction(row: Row) -> InstructionShape:
     check_learned(row)
     transcript = parse_transcript(read_text(row, "text"))
     if transcript is None or transcript.messages[-1]["role"] != "assistant":
-        raise BadRow("no marks in 'text' say where an answer begins: give prompt and answer in two columns", "text")
+        raise BadRow.of("row.no_answer_mark", "text")
     row.note(CHAT)
     *turns, last = transcript.messages
     prompt = add_context(row, make_prompt(turns, "text"))

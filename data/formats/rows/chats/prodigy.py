@@ -37,7 +37,7 @@ def read_preference(row: Row) -> list[PairShape]:
     For pairs every two options, without a vote.
     """
     if row.judged and row.get("answer") not in (None, "accept"):
-        raise BadRow(f"'answer' is {str(row['answer'])[:40]!r}: the annotator did not accept the task", "answer")
+        raise BadRow.of("row.not_accepted", "answer", given=str(row["answer"])[:40])
     prompt, options = read_prompt(row), _options(row)
     if not row.judged:
         return [PairShape(prompt, ((one, None), (other, None))) for one, other in combinations(options.values(), 2)]
@@ -53,7 +53,7 @@ def read_preference(row: Row) -> list[PairShape]:
         if votes or len(options) == 2:
             pairs.append(PairShape(prompt, ((options[first], None), (options[second], None)), votes))
     if not pairs:
-        raise BadRow("no option was accepted over another one", "accept")
+        raise BadRow.of("row.no_option_accepted", "accept")
     return pairs
 
 
@@ -66,13 +66,13 @@ def read_completion(row: Row) -> list[CompletionShape]:
 def _options(row: Row) -> dict[str, str]:
     value = read_nested(row, "options")
     if not isinstance(value, list) or len(value) < 2 or not all(isinstance(item, dict) for item in value):
-        raise BadRow("'options' must be a list of two or more objects with 'id' and 'text'", "options")
+        raise BadRow.of("row.options", "options")
     options: dict[str, str] = {}
     for number, item in enumerate(value):
         part: Row = row.part(item, f"options[{number}]")
         id = str(part.get("id"))
         if id in options:
-            raise BadRow(f"two options have the id {id[:40]!r}", "options")
+            raise BadRow.of("row.option_twice", "options", id=id[:40])
         options[id] = check_text(part.get("text"), f"options[{number}].text")
     return options
 
@@ -81,5 +81,5 @@ def _accepted(row: Row, ids: list[str]) -> set[str]:
     value = [] if is_blank(row.get("accept")) else read_nested(row, "accept")
     accepted = {str(item) for item in (value if isinstance(value, list) else [value])}
     if unknown := sorted(accepted - set(ids)):
-        raise BadRow(f"'accept' names {unknown[0][:40]!r}, which is no option", "accept")
+        raise BadRow.of("row.option_unknown", "accept", given=unknown[0][:40])
     return accepted

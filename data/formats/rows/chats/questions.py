@@ -77,6 +77,7 @@ def _answered(row: Row) -> tuple[PromptShape, str]:
     prompt = read_prompt(row)
     keys = [key for key in ANSWERS if key in row]
     if len(keys) != 1:
-        found = f"both {keys[0]!r} and {keys[1]!r}" if keys else "no 'answer', 'response', 'output' or 'completion'"
-        raise BadRow(f"the row has {found}: name one with --map answer=...", keys[1] if keys else "answer")
+        if keys:
+            raise BadRow.of("row.two_answers", keys[1], first=keys[0], second=keys[1])
+        raise BadRow.of("row.no_answer", "answer")
     return prompt, read_answer(row, keys[0], prompt, blank=True)

@@ -13,6 +13,7 @@ from typing import Any
 from data.formats.rows.conversation import add_context, read_answer, read_prompt_value
 from data.formats.rows.fields import BadRow, Row, read_nested
 from data.formats.shapes import PromptShape
+from data.texts import join_texts
 
 PROMPTS = ("prompt", "question", "instruction", "query", "conversation", "messages", "chat", "text")
 LAST = re.compile(r"(.*?)[-_ ]?([12abAB])")
@@ -23,8 +24,9 @@ def find_prompt(values: Mapping[str, Any]) -> str:
     """Return the column of the prompt. Raises BadRow if no column or several may be it."""
     found = [key for key in PROMPTS if values.get(key) not in (None, "")]
     if len(found) != 1:
-        what = " and ".join(map(repr, found)) + " may be the prompt" if found else "no column is known as the prompt"
-        raise BadRow(f"{what}: name one with --map prompt=...", "prompt")
+        if found:
+            raise BadRow.of("row.several_prompts", "prompt", names=join_texts("and", map(repr, found)))
+        raise BadRow.of("row.no_prompt_column", "prompt")
     return found[0]
 
 
@@ -36,8 +38,7 @@ def find_answers(values: Mapping[str, Any]) -> tuple[str, str]:
             stems.setdefault(last[1].casefold(), {})[PLACES[last[2].casefold()]] = key
     pairs = [(places[0], places[1]) for places in stems.values() if len(places) == 2]
     if len(pairs) != 1:
-        what = "several pairs of columns may be the two answers" if pairs else "no two columns are the answers"
-        raise BadRow(f"{what}: name them as in --map response1=...,response2=...", "response1")
+        raise BadRow.of("row.several_sides" if pairs else "row.no_sides", "response1")
     return pairs[0]
 
 
@@ -58,5 +59,5 @@ def open_fields(row: Row, key: str) -> Row:
         return row
     value = read_nested(row, key)
     if not isinstance(value, dict):
-        raise BadRow(f"{key!r} must be an object with a prompt and answers", key)
+        raise BadRow.of("row.object_of_sides", key)
     return row.part(value, key)

@@ -51,6 +51,6 @@ def _votes(row: Row) -> tuple[Vote, ...]:
     if preference in (0, TIE):
         return (Vote(None, labeler=labeler),)
     if not 1 <= preference <= 2:
-        raise BadRow(f"'preference' must be a number from 1 to 2, or 0 for a tie, not {preference:g}", "preference")
+        raise BadRow.of("row.preference_range", "preference", given=preference)
     margin = CLEARLY if preference in (1, 2) else grade(abs(preference - TIE), SPAN)
     return (Vote(int(preference > TIE), margin, labeler),)

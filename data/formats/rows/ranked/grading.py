@@ -11,6 +11,7 @@ from math import ceil
 from data.formats.rows.fields import BadRow, Row
 from data.formats.rows.preference_metadata import check_learned, read_source
 from data.formats.shapes import CLEARLY, MARGINS, PairShape, PromptShape, Vote
+from data.formats.tracked_row import remark
 
 MOST = 9
 """Most answers that are all compared with each other. Of more, each is compared with the next eight in their order."""
@@ -54,7 +55,7 @@ def compare(
     """
     ranked = answers if not row.judged else _rated(row, answers)
     if len(ranked) > MOST:
-        row.note(f"more than {MOST} answers: each is compared with the next {MOST - 1} in their order")
+        row.note(remark("many_answers", most=MOST, next=MOST - 1))
     couples = [
         (first, second)
         for (place, first), (later, second) in combinations(enumerate(ranked), 2)
@@ -80,12 +81,12 @@ def compare_each(
     shapes = []
     for first, second in couples:
         if first.text == second.text:
-            row.note("two answers of the same text are no comparison")
+            row.note(remark("same_text"))
             continue
         votes = (_vote(first, second, span, labeler),) if judged else ()
         shapes.append(PairShape(prompt, ((first.text, first.model), (second.text, second.model)), votes, source))
     if not shapes:
-        raise BadRow("the row has no two different answers to compare")
+        raise BadRow.of("row.nothing_to_compare")
     return shapes
 
 
@@ -97,11 +98,9 @@ def winner_of(first: float, second: float) -> int | None:
 def _rated(row: Row, answers: Sequence[Rated]) -> list[Rated]:
     rated = [answer for answer in answers if answer.rating is not None]
     if len(rated) < 2:
-        raise BadRow(
-            f"{len(rated)} of {len(answers)} answers are rated: import such rows as pairs to label (--as pairs)"
-        )
+        raise BadRow.of("row.unrated", rated=len(rated), answers=len(answers))
     if len(rated) < len(answers):
-        row.note("answers without a rating were left out")
+        row.note(remark("unrated"))
     return sorted(rated, key=lambda answer: -(answer.rating or 0)) if len(rated) > MOST else rated
 
 

@@ -15,6 +15,7 @@ from data.formats.rows.ranked.grading import UNRATED, Rated, compare
 from data.formats.rows.ranked.helpsteer_preference import read_marked_prompt
 from data.formats.rows.ranked.lists import read_objects
 from data.formats.shapes import CompletionShape, PairShape, PromptShape
+from data.texts import Translatable, join_texts
 
 NAME = "helpsteer"
 CRITERIA = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
@@ -27,6 +28,7 @@ COLUMNS = {
 }
 CONTENT = "preferences"
 SPAN = 4
+KEYS = join_texts("and", ("'response'", Translatable.of("row.ratings")))
 
 
 def group_by(row: Mapping[str, Any]) -> str:
@@ -42,12 +44,10 @@ def read_prompt(row: Row) -> PromptShape:
 def read_preference(row: Row) -> list[PairShape]:
     """Return a comparison of every two responses to the prompt."""
     if "rows" not in row:
-        raise BadRow("the row rates one response: rows of one prompt must follow one another", "response")
-    answers = [_rated(row, part) for part in read_objects(row, "rows", "'response' and ratings")]
+        raise BadRow.of("row.one_response", "response")
+    answers = [_rated(row, part) for part in read_objects(row, "rows", KEYS)]
     if len(answers) < 2:
-        raise BadRow(
-            "no other row beside this one rates a response to its prompt (--as completions reads it)", "prompt"
-        )
+        raise BadRow.of("row.no_other_response", "prompt")
     return compare(row, read_prompt(row), answers, SPAN)
 
 
@@ -58,7 +58,7 @@ def read_completion(row: Row) -> CompletionShape:
 
 def _rated(row: Row, part: Row) -> Rated:
     if part.get("prompt") != row.peek("prompt"):
-        raise BadRow("the responses answer different prompts", "prompt")
+        raise BadRow.of("row.responses_prompts", "prompt")
     if not row.judged:
         return Rated(_response(row, part))
     rating = read_number(part, CRITERIA[0])

@@ -70,5 +70,5 @@ def _votes(row: Row, key: str) -> tuple[Vote, ...]:
     if strength is None:
         return ()
     if strength and abs(strength) not in MARGINS:
-        raise BadRow(f"{key!r} must be a whole number from -3 to 3, not {str(row[key])[:40]}", key)
+        raise BadRow.of("row.strength", key, given=str(row[key])[:40])
     return (Vote(int(strength > 0), int(abs(strength))) if strength else Vote(None, CLEARLY),)

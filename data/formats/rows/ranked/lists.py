@@ -14,7 +14,7 @@ def read_objects(row: Row, key: str, keys: str) -> list[Row]:
     """Return the objects of a list as parts of the row; `keys` names what they should hold. Raises BadRow."""
     values = read_nested(row, key)
     if not isinstance(values, list) or not values or not all(isinstance(value, dict) for value in values):
-        raise BadRow(f"{key!r} must be a list of objects with {keys}", key)
+        raise BadRow.of("row.list_of", key, keys=keys)
     return [row.part(value, f"{key}[{number}]") for number, value in enumerate(values)]
 
 
@@ -22,7 +22,7 @@ def read_object(row: Row, key: str, keys: str) -> Row:
     """Return the object in a column as a part of the row. Raises BadRow."""
     value = read_nested(row, key)
     if not isinstance(value, dict):
-        raise BadRow(f"{key!r} must be an object with {keys}", key)
+        raise BadRow.of("row.object_of", key, keys=keys)
     return row.part(value, key)
 
 
@@ -32,7 +32,7 @@ def read_list(row: Row, key: str) -> list[Any]:
         return []
     values = read_nested(row, key)
     if not isinstance(values, list):
-        raise BadRow(f"{key!r} must be a list", key)
+        raise BadRow.of("row.list", key)
     return values
 
 

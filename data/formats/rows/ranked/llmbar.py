@@ -33,6 +33,6 @@ def read_preference(row: Row) -> PairShape:
     first, second = ((read_answer(row, f"output_{number}", blank=True), None) for number in LABELS)
     label = None if not row.judged else read_number(row, "label")
     if label is not None and label not in LABELS:
-        raise BadRow(f"'label' must be 1 or 2, not {str(row['label'])[:40]}", "label")
+        raise BadRow.of("row.label_sides", "label", given=str(row["label"])[:40])
     votes = () if label is None else (Vote(int(label) - 1),)
     return PairShape(read_prompt(row), (first, second), votes, read_source(row))

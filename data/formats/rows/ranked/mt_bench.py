@@ -36,5 +36,5 @@ def read_preference(row: Row) -> PairShape:
 def _turn(row: Row) -> int:
     turn = read_number(row, "turn")
     if turn is None or turn < 1 or turn != int(turn):
-        raise BadRow(f"'turn' must be a whole number from 1, not {str(row.get('turn'))[:40]}", "turn")
+        raise BadRow.of("row.turn", "turn", given=str(row.get("turn"))[:40])
     return int(turn)

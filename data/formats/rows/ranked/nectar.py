@@ -13,11 +13,13 @@ from data.formats.rows.fields import Row, check_text, read_number, read_optional
 from data.formats.rows.ranked.grading import UNRATED, Rated, compare
 from data.formats.rows.ranked.lists import read_objects
 from data.formats.shapes import CompletionShape, PairShape, PromptShape
+from data.texts import join_texts
 
 NAME = "nectar"
 NEEDS = (frozenset({"prompt", "answers"}),)
 COLUMNS = {"prompt": "prompt", "answers": "answers, ranks and models"}
 CONTENT = "preferences"
+KEYS = join_texts("and", ("'answer'", "'rank'"))
 
 
 def fits(row: Mapping[str, Any]) -> bool:
@@ -46,7 +48,7 @@ def read_completion(row: Row) -> list[CompletionShape]:
 
 
 def _parts(row: Row) -> list[Row]:
-    return read_objects(row, "answers", "'answer' and 'rank'")
+    return read_objects(row, "answers", KEYS)
 
 
 def _ranked(row: Row, part: Row) -> Rated:

@@ -25,6 +25,7 @@ from data.formats.rows.ranked.oasst_tree import (
     walk,
 )
 from data.formats.shapes import CompletionShape, PairShape, PromptShape
+from data.formats.tracked_row import remark
 
 NAME = "oasst"
 NEEDS = (
@@ -66,10 +67,9 @@ def read_preference(row: Row) -> list[PairShape]:
         if len({answer.text for answer in answers}) > 1:
             shapes += compare(row, turn.prompt(), answers)
         else:
-            row.note("two answers of the same text are no comparison")
+            row.note(remark("same_text"))
     if not shapes:
-        ranked = "" if not row.judged else " with a rank"
-        raise BadRow(f"no prompt of the tree has two different answers{ranked}")
+        raise BadRow.of("row.tree_same_ranked" if row.judged else "row.tree_same")
     return shapes
 
 
@@ -78,14 +78,14 @@ def read_completion(row: Row) -> list[CompletionShape]:
     answers = [(turn, read_answer(row, message)) for turn in _turns(row) for message in turn.answers]
     shapes = [CompletionShape(turn.prompt(), answer.text, answer.model) for turn, answer in answers]
     if not shapes:
-        raise BadRow("the tree holds no answer")
+        raise BadRow.of("row.tree_unanswered")
     return shapes
 
 
 def _ranked(row: Row, answers: list[Row]) -> list[Row]:
     ranked = [answer for answer in answers if read_rank(answer) is not None]
     if len(ranked) < len(answers):
-        row.note("answers without a rank were left out")
+        row.note(remark("unranked"))
     return ranked
 
 
@@ -93,10 +93,10 @@ def _turns(row: Row) -> list[Turn]:
     root, replies = _root(row)
     state = root.get("tree_state") if "rows" in row else row.get("tree_state")
     if state in LOW_STATES:
-        raise BadRow(f"'tree_state' is {state!r}: the tree is of low quality", "tree_state")
+        raise BadRow.of("row.tree_low", "tree_state", state=state)
     turns = list(walk(row, root, replies))
     if not turns:
-        raise BadRow("the tree holds no message that counts: all are deleted or failed the review", "prompt")
+        raise BadRow.of("row.tree_empty", "prompt")
     return turns
 
 
@@ -107,6 +107,5 @@ def _root(row: Row) -> tuple[Row, Replies]:
     if "prompt" in row:
         return read_object(row, "prompt", KEYS), nested_replies
     if "replies" not in row:
-        reason = "the row is one message of a tree: import it as preferences or pairs, or a file of whole trees"
-        raise BadRow(reason, "replies")
+        raise BadRow.of("row.tree_message", "replies")
     return row, nested_replies

@@ -17,9 +17,11 @@ from data.formats.rows.messages import SPEAKERS
 from data.formats.rows.ranked.grading import Rated
 from data.formats.rows.ranked.lists import read_object, read_objects
 from data.formats.shapes import PromptShape
-from data.formats.tracked_row import is_blank
+from data.formats.tracked_row import is_blank, remark
+from data.texts import Translatable, join_texts
 
-KEYS = "'text' and 'role'"
+LABELS = Translatable.of("row.labels")
+KEYS = join_texts("and", ("'text'", "'role'"))
 JUDGED = ("rank", "labels")
 """Columns that judge an answer."""
 ASPECTS = ("quality", "helpfulness", "creativity")
@@ -47,13 +49,13 @@ def walk(row: Row, message: Row, replies: Replies, before: Sequence[Row] = ()) -
         return
     said = [*before, message]
     if len(said) > DEEPEST:
-        raise BadRow(f"the tree is deeper than {DEEPEST} messages", "replies")
+        raise BadRow.of("row.tree_deep", "replies", deepest=DEEPEST)
     role, replied = _role(message), replies(message)
     if role == "user":
         answers = [reply for reply in replied if _is_good(reply)]
         for answer in answers:
             if _role(answer) != "assistant":
-                raise BadRow(f"{answer.path + 'role'!r} must be 'assistant': it replies to a prompter", "role")
+                raise BadRow.of("row.tree_reply", "role", path=answer.path + "role")
         yield Turn(said, answers)
     for reply in replied:
         yield from walk(row, reply, replies, said)
@@ -70,13 +72,13 @@ def join_messages(row: Row, key: str) -> tuple[Row, Replies]:
     for message in messages:
         parent = message.get("parent_id")
         if not isinstance(parent, str | None) or not isinstance(message.get("message_id"), str):
-            raise BadRow("'message_id' and 'parent_id' must be texts", "message_id")
+            raise BadRow.of("row.tree_ids", "message_id")
         replies.setdefault(parent or None, []).append(message)
     roots, ids = replies.pop(None, []), {message["message_id"] for message in messages}
     if len(roots) != 1 or len(ids) < len(messages):
-        raise BadRow(f"the tree has {len(roots)} first messages, or holds a message twice", "parent_id")
+        raise BadRow.of("row.tree_roots", "parent_id", roots=len(roots))
     for message in (message for parent in replies.keys() - ids for message in replies[parent]):
-        row.note("messages without the message that they answer were left out")
+        row.note(remark("orphans"))
         leave_judgements(message)
     return roots[0], lambda message: replies.get(message["message_id"], [])
 
@@ -95,7 +97,7 @@ def _counts(row: Row, message: Row) -> bool:
     leave_judgements(message)
     good = _is_good(message)
     if not good:
-        row.note("messages that are deleted or failed the review were left out, with their replies")
+        row.note(remark("deleted"))
     return good
 
 
@@ -103,7 +105,7 @@ def _role(message: Row) -> str:
     name = message.get("role")
     role = SPEAKERS.get(name) if isinstance(name, str) else None
     if role not in ("user", "assistant"):
-        raise BadRow(f"{message.path + 'role'!r} must be 'prompter' or 'assistant', not {str(name)[:40]!r}", "role")
+        raise BadRow.of("row.tree_role", "role", path=message.path + "role", given=str(name)[:40])
     return role
 
 
@@ -127,7 +129,7 @@ def read_ranked(row: Row, message: Row) -> Rated:
 
 def _labels(message: Row) -> dict[str, float]:
     """Return the labels that are aspects: objects with a `value` by name, or the lists `name` and `value`."""
-    labels = read_object(message, "labels", "labels")
+    labels = read_object(message, "labels", LABELS)
     names, values = labels.get("name"), labels.get("value")
     if isinstance(names, list) and isinstance(values, list):
         labels = message.part(

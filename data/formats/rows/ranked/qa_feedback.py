@@ -14,6 +14,7 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_number, read_
 from data.formats.rows.preference_metadata import check_learned, read_source
 from data.formats.rows.ranked.lists import as_part, read_list
 from data.formats.shapes import CompletionShape, PairShape, PromptShape, Vote
+from data.formats.tracked_row import remark
 
 NAME = "qa-feedback"
 NEEDS = (frozenset({"question", "passages"}), frozenset({"question", "passages", "preference"}))
@@ -36,17 +37,15 @@ def read_preference(row: Row) -> list[PairShape]:
     couples = list(combinations(texts, 2))
     votes = [()] * len(couples) if not row.judged else _votes(row)
     if len(votes) != len(couples):
-        raise BadRow(
-            f"{len(texts)} predictions make {len(couples)} pairs, and 'preference' has {len(votes)}", "preference"
-        )
+        raise BadRow.of("row.predictions", "preference", predictions=len(texts), pairs=len(couples), votes=len(votes))
     shapes = []
     for (first, second), vote in zip(couples, votes, strict=True):
         if first == second:
-            row.note("two answers of the same text are no comparison")
+            row.note(remark("same_text"))
             continue
         shapes.append(PairShape(prompt, ((first, None), (second, None)), vote, source))
     if not shapes:
-        raise BadRow("the row has no two different predictions to compare")
+        raise BadRow.of("row.predictions_same")
     return shapes
 
 
@@ -59,7 +58,7 @@ def read_completion(row: Row) -> list[CompletionShape]:
 def _predictions(row: Row) -> list[str]:
     numbers = {int(found[1]): key for key in row if (found := PREDICTION.fullmatch(key))}
     if not numbers:
-        raise BadRow("the row has no 'prediction 1'", "prediction 1")
+        raise BadRow.of("row.no_path", "prediction 1", path="prediction 1")
     texts = [check_text(row[numbers[number]], numbers[number], blank=True) for number in sorted(numbers)]
     for text in texts:
         note_marks(row, text, "prediction")
@@ -70,7 +69,7 @@ def _votes(row: Row) -> list[tuple[Vote, ...]]:
     part = as_part(row, "preference")
     numbers = [read_number(part, key) for key in part]
     if unknown := [number for number in numbers if number not in WINNERS and number is not None]:
-        raise BadRow(f"'preference' must hold 0, 1 and 2, not {unknown[0]:g}", "preference")
+        raise BadRow.of("row.preference_votes", "preference", given=unknown[0])
     return [() if number is None else (Vote(WINNERS[int(number)]),) for number in numbers]
 
 

@@ -38,7 +38,7 @@ def read_preference(row: Row) -> list[PairShape]:
     answers = _answers(row)
     ratings = _ratings(row) or [None] * len(answers)
     if len(answers) != len(ratings):
-        raise BadRow(f"the row has {len(answers)} responses and {len(ratings)} ratings", "responses")
+        raise BadRow.of("row.responses_ratings", "responses", responses=len(answers), ratings=len(ratings))
     rated = [Rated(*answer, rating) for answer, rating in zip(answers, ratings, strict=True)]
     return compare(row, read_prompt(row), rated)
 
@@ -57,7 +57,7 @@ def _answers(row: Row) -> list[Answer]:
     """Return the responses, each with its model if the row names the models."""
     texts, models = read_texts(row, "responses"), as_part(row, "models")
     if not texts or len(models) not in (0, len(texts)):
-        raise BadRow(f"the row has {len(texts)} responses and {len(models)} models", "responses")
+        raise BadRow.of("row.responses_models", "responses", responses=len(texts), models=len(models))
     names = [read_optional_text(models, number) for number in models] or [None] * len(texts)
     key = _prompt_key(row)
     return [(unspaced(row, key, text), name) for text, name in zip(texts, names, strict=True)]
@@ -68,9 +68,7 @@ def _ratings(row: Row) -> list[float | None]:
     if not row.judged or not keys:
         return []
     if len(keys) > 1:
-        raise BadRow(
-            f"{keys[0]!r} and {keys[1]!r} both rate the responses: leave one out with --map {keys[1]}=", keys[1]
-        )
+        raise BadRow.of("row.two_ratings", keys[1], first=keys[0], second=keys[1])
     part = as_part(row, keys[0])
     numbers = [read_number(part, number) for number in part]
     return [None if number is None else SIGNS[keys[0]] * number for number in numbers]

@@ -74,7 +74,7 @@ def _answers(row: Row) -> tuple[list[Rated], list[Rated]]:
     """Return the right and the wrong answers; `models` names those of the right ones, then of the wrong ones."""
     right, wrong = read_texts(row, "chosen"), read_texts(row, "rejected")
     if not right or not wrong:
-        raise BadRow("'chosen' and 'rejected' must each hold an answer", "chosen" if not right else "rejected")
+        raise BadRow.of("row.no_answers", "chosen" if not right else "rejected")
     models: list[str | None] = [None] * (len(right) + len(wrong))
     if isinstance(row.peek("models"), list) and len(row.peek("models")) == len(models):
         part = as_part(row, "models")

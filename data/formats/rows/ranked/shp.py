@@ -39,7 +39,7 @@ def read_preference(row: Row) -> list[PairShape]:
         ratings, span = _label_ratings(better), None
     else:
         if better is not None and (first < second) == better and first != second:
-            raise BadRow(f"'labels' says that {'A' if better else 'B'} is better, and its score is lower", "labels")
+            raise BadRow.of("row.labels_score", "labels", better="A" if better else "B")
         ratings, span = (first, second), (first + second if min(first, second) > 0 else None)
     answers = [Rated(text, None, rating) for text, rating in zip(texts, ratings, strict=True)]
     return compare(row, read_prompt(row), answers, span)

@@ -12,6 +12,7 @@ from data.formats.rows.fields import BadRow, Row, check_text, read_number, read_
 from data.formats.rows.preference_metadata import check_learned, read_labeler, read_source
 from data.formats.rows.ranked.lists import read_object, read_objects
 from data.formats.shapes import Answer, CompletionShape, PairShape, PromptShape, Vote
+from data.texts import join_texts
 
 NAME = "summarize-from-feedback"
 NEEDS = (frozenset({"info", "summaries"}), frozenset({"info", "summary"}))
@@ -23,16 +24,17 @@ COLUMNS = {
     "worker": "labeler",
 }
 CONTENT = "preferences"
-KEYS = "'text' and 'policy'"
+SOURCES = join_texts("or", ("'post'", "'article'"))
+KEYS = join_texts("and", ("'text'", "'policy'"))
 TEXTS = (("subreddit", "SUBREDDIT: r/{}"), ("title", "TITLE: {}"), ("post", "POST: {}"), ("article", "{}"))
 
 
 def read_prompt(row: Row) -> PromptShape:
     """Return the text to summarize."""
-    info = read_object(row, "info", "'post' or 'article'")
+    info = read_object(row, "info", SOURCES)
     texts = {key: text for key, _ in TEXTS if key in info and (text := read_optional_text(info, key))}
     if not {"post", "article"} & texts.keys():
-        raise BadRow("'info' must hold 'post' or 'article'", "info")
+        raise BadRow.of("row.info", "info")
     lines = [template.format(texts[key]) for key, template in TEXTS if key in texts]
     return PromptShape("\n\n".join([*lines, "TL;DR:"]))
 
@@ -40,14 +42,14 @@ def read_prompt(row: Row) -> PromptShape:
 def read_preference(row: Row) -> PairShape:
     """Return the two summaries and the worker's vote."""
     if "summaries" not in row:
-        raise BadRow("the row rates one summary: import such rows as completions (--as completions)", "summary")
+        raise BadRow.of("row.one_summary", "summary")
     check_learned(row)
     answers = [_answer(row, part) for part in read_objects(row, "summaries", KEYS)]
     if len(answers) != 2:
-        raise BadRow(f"'summaries' holds {len(answers)} summaries, not 2", "summaries")
+        raise BadRow.of("row.summaries", "summaries", count=len(answers))
     choice = None if not row.judged else read_number(row, "choice")
     if choice not in (None, 0, 1):
-        raise BadRow(f"'choice' must be 0 or 1, not {choice:g}", "choice")
+        raise BadRow.of("row.choice", "choice", given=choice)
     votes = () if choice is None else (Vote(int(choice), labeler=read_labeler(row, "worker")),)
     return PairShape(read_prompt(row), (answers[0], answers[1]), votes, read_source(row))
 

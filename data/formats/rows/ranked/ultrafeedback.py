@@ -13,6 +13,7 @@ from data.formats.rows.ranked.grading import UNRATED, Rated, compare
 from data.formats.rows.ranked.lists import read_object, read_objects
 from data.formats.shapes import CompletionShape, PairShape, PromptShape
 from data.formats.tracked_row import is_blank
+from data.texts import Translatable, join_texts
 
 NAME = "ultrafeedback"
 NEEDS = (frozenset({"instruction", "completions"}),)
@@ -20,7 +21,8 @@ COLUMNS = {"instruction": "prompt", "completions": "answers, ratings and models"
 CONTENT = "preferences"
 OVERALL, MEAN = "overall_score", "fine-grained_score"
 SPANS = {OVERALL: 9, MEAN: 4}
-KEYS = "'response' and 'model'"
+CRITERIA = Translatable.of("row.criteria")
+KEYS = join_texts("and", ("'response'", "'model'"))
 NO_RATING = ("N/A", "", None)
 
 
@@ -62,7 +64,7 @@ def _aspects(part: Row) -> dict[str, float]:
     """Return the ratings by criterion. A criterion without a number is not rated."""
     if is_blank(part.peek("annotations")):
         return {}
-    annotations = read_object(part, "annotations", "criteria")
+    annotations = read_object(part, "annotations", CRITERIA)
     ratings = {}
     for name in annotations:
         if not isinstance(annotations.peek(name), dict):

@@ -6,8 +6,10 @@ from __future__ import annotations
 import pytest
 
 from data.formats import FORMATS, read_row
-from data.formats.columns import MOST, OTHERS, Columns, describe_columns
+from data.formats.columns import MOST, OTHERS, ROLES, Columns, describe_columns
 from data.formats.registry import FORMATS as MODULES
+from data.formats.registry import SHARED
+from data.formats.rows import preference_metadata
 from data.formats.rows.fields import BadRow
 from data.formats.tracked_row import TrackedRow
 
@@ -69,6 +71,11 @@ def test_the_account_says_what_each_column_was_read_as_and_gives_an_example_of_t
         "read: system (system message), prompt (prompt), chosen (better answer), rejected (worse answer)",
         "not read: lang (3 rows, such as 'en')",
     ]
+
+
+def test_every_reading_of_a_column_has_a_name_in_every_language():
+    columns = [form.module.COLUMNS for form in MODULES.values()] + [preference_metadata.COLUMNS, SHARED, {"": "value"}]
+    assert {role for readings in columns for role in readings.values()} == ROLES.keys()
 
 
 def test_the_account_does_not_grow_with_made_up_columns():

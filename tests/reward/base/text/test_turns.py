@@ -8,6 +8,7 @@ import re
 import pytest
 
 from data.errors import BadInput
+from data.texts import translate_line
 from tests.reward.base.text.chat_forms import (
     CHAT_ML,
     FORMS,
@@ -144,6 +145,8 @@ def test_a_template_without_a_separable_turn_says_so_and_answers_stay_text_and_e
     encoding = make_encoding(FORMS["ChatML with another eos"]._replace(template=template))
     assert problem in encoding.turn.problem
     assert encoding.template_problems == (encoding.turn.problem,)
+    noted = translate_line(f"base: {encoding.turn.problem}", "ko")
+    assert noted.isascii() == (problem == "refuses")  # the template's own words stay
     assert read(encoding, encoding.encode_completion("Hi you.")) == "Hi you.</s>"
 
 

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from data.store import Store
 from labeling.accounts.sign_in import COOKIE
+from labeling.http.proxy import ServedAddress
 from rlhf.pages.charts.routes import FOLDER
 from rlhf.pages.site import compose_site
 
@@ -31,7 +32,7 @@ def store(tmp_path_factory) -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def client_of(store) -> Callable[[str], TestClient]:
     """client_of(role) -> a client of the site under a root path, signed in with that role."""
-    site = compose_site(store, root_path=ROOT)
+    site = compose_site(store, address=ServedAddress(ROOT))
 
     def sign_in(role: str) -> TestClient:
         account = store.accounts.by_name(role) or store.accounts.add(role, role)

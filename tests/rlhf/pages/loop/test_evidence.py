@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rlhf.pages.loop_counts import find_unsure
-from rlhf.pages.next_step import LoopCounts, Unsure, next_step
+from rlhf.pages.doubts import NoBetter, Unsure, find_no_better, find_unsure
+from rlhf.pages.loop_counts import count_loop
+from rlhf.pages.next_step import LoopCounts, next_step
 
 FULL = {"prompts": 1000, "test_prompts": 150, "completions": 400, "policies": 2}
 
@@ -33,7 +34,7 @@ def test_pairs_of_other_policies_do_not_judge_the_newest(store):
 
 
 def test_ppo_is_not_offered_for_a_reward_model_that_may_be_a_coin():
-    counts = LoopCounts(**FULL, waiting=30, by_people=100, reward_models=1, newest_reward="r1")
+    counts = LoopCounts(**FULL, waiting=30, by_people=100, reward_models=1, newest_driver="r1", driver="r1")
     assert next_step(counts).kind == "ppo"
     step = next_step(replace(counts, unsure=Unsure(0.58, 0.45, 0.7, 24)))
     assert (step.kind, step.link) == (None, "../label/")
@@ -50,3 +51,41 @@ def test_a_reward_model_is_unsure_only_if_no_measurement_is_better_than_a_coin()
     worse = crossed | {"ci": [0.49, 0.75]}
     assert find_unsure(few | {"method": {"cross_validated": worse}}) == Unsure(0.66, 0.49, 0.75, 90)
     assert find_unsure({"accuracy": None, "ci": None}) is None  # nothing was measured
+
+
+def test_ppo_is_not_offered_for_a_reward_model_that_the_length_of_answers_equals():
+    counts = LoopCounts(**FULL, waiting=30, by_people=100, reward_models=1, newest_driver="r1", driver="r1")
+    step = next_step(replace(counts, no_better=NoBetter(0.58, 0.61, 120)))
+    assert (step.kind, step.link) == (None, "../label/")
+    assert step.reason == (
+        "r1 is right on 58 % of 120 test comparisons. Preferring the longer answer is right on 61 %."
+        " More comparisons come first."
+    )
+
+
+def test_a_reward_model_is_better_than_length_if_it_is_right_more_often_or_too_little_was_measured():
+    """24 test comparisons of which 4 are ties leave 20; of 13 they leave 9, which say nothing."""
+    report = {"accuracy": 0.7, "length_baseline": 0.7, "test_comparisons": 24, "ties": 4}
+    assert find_no_better(report) == NoBetter(0.7, 0.7, 20)
+    assert find_no_better(report | {"accuracy": 0.71}) is None
+    assert find_no_better(report | {"test_comparisons": 13}) is None
+    assert find_no_better({"accuracy": None}) is None
+
+
+def test_a_guard_or_judge_is_never_offered_as_the_driver(store):
+    """The newest model guards and the one before judges: r1 drives, and it is also the newest driver."""
+    for role in ("driver", "judge", "guard"):
+        store.reward_models.add(name=role, base="b", adapter="a", role=role)
+    counts = count_loop(store)
+    assert (counts.reward_models, counts.newest_driver, counts.driver) == (3, "r1", "r1")
+
+
+def test_a_newer_driver_that_is_clearly_less_accurate_is_not_offered(store):
+    store.reward_models.add(
+        name="good", base="b", adapter="a", report={"accuracy": 0.8, "ci": [0.75, 0.85], "test_comparisons": 99}
+    )
+    store.reward_models.add(
+        name="bad", base="b", adapter="a", report={"accuracy": 0.6, "ci": [0.5, 0.7], "test_comparisons": 99}
+    )
+    counts = count_loop(store)
+    assert (counts.newest_driver, counts.driver) == ("r2", "r1")

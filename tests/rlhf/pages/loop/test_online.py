@@ -52,7 +52,7 @@ def test_a_first_reward_model_of_peoples_labels_is_suggested_beside_online_learn
     html = draw_step(next_step(LoopCounts(**FULL, by_people=120, fresh=120)))
     assert html.count("<a href='#live'>Live</a>") == 1
     for others in ({"simulated": 120, "admitted": 120}, {"by_people": 300, "fresh": 300, "reward_models": 1}):
-        step = next_step(LoopCounts(**FULL, **others, newest_reward="r1" if "fresh" in others else None, driven=True))
+        step = next_step(LoopCounts(**FULL, **others, newest_driver="r1" if "fresh" in others else None, driven=True))
         assert step.kind == "reward"
         assert "#live" not in draw_step(step)
 
