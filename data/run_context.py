@@ -2,6 +2,7 @@
 """The context of a run inside its own process.
 
 It gives access to the row and the folder, reports progress and heartbeats, and receives the request to stop.
+A run may have several processes. Then only the main one writes to the store and to the run's folder, through `once`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from data.records import Run
 from data.store import Store
@@ -22,6 +24,7 @@ TRAINER_STATE_FILE = "trainer_state.json"
 """The file that transformers writes last into a checkpoint; a checkpoint without it is incomplete."""
 SECONDS = "seconds"
 """The curve of the time that the run's process has worked; every reported step has a point on it."""
+Result = TypeVar("Result")
 PROGRESS_SECONDS = 0.5
 METRIC_PROGRESS_SECONDS = 5.0
 CANCEL_POLL_SECONDS = 1.0
@@ -52,6 +55,13 @@ class RunContext:
         self._wrote_at = self._marked_at = 0.0
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
+
+    def once(self, work: Callable[[], Result]) -> Result:
+        """Return the result of `work`, which one process of the run does. All processes must call it at this place.
+
+        Every write to the store and to the run's folder goes through here.
+        """
+        return work()
 
     def checkpoints(self) -> Path:
         """Return the folder of this run's checkpoints.
@@ -89,7 +99,7 @@ class RunContext:
     def cancelled(self) -> bool:
         """Return whether somebody asked the run to stop (SIGTERM or the row, read at most once a second).
 
-        Once True, it stays True.
+        Once True, it stays True. The processes of a run decide it together, so all must call it at this place.
         """
         if not self._stop and time.monotonic() - self._asked_at >= CANCEL_POLL_SECONDS:
             self._asked_at = time.monotonic()

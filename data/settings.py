@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
@@ -91,15 +91,23 @@ def option(
     return Field(default, **{name: value for name, value in given.items() if value is not None})  # type: ignore[call-overload]
 
 
-def _check_device(device: str) -> str:
+def _check_device(given: object) -> str:
     """Refuse a device that torch does not name, such as gpu."""
-    kind, _, number = device.partition(":")
-    if device and (kind not in ("auto", "cpu", "cuda", "mps", "xpu") or (number and not number.isdigit())):
-        raise BadInput.of("error.device", device=device, field="device")
-    return device
+    kind, _, number = str(given).partition(":")
+    if given and (kind not in ("auto", "cpu", "cuda", "mps", "xpu") or (number and not number.isdigit())):
+        raise BadInput.of("error.device", device=given, field="device")
+    return str(given)
 
 
-Device = Annotated[str, AfterValidator(_check_device)]
+def _check_processes(given: object) -> str:
+    """Refuse what is neither `auto` nor a number of processes."""
+    if given != "auto" and not (str(given).isdecimal() and int(str(given))):
+        raise BadInput.of("error.processes", processes=given, field="processes")
+    return str(given)
+
+
+Device = Annotated[str, BeforeValidator(_check_device)]
+Processes = Annotated[str, BeforeValidator(_check_processes)]
 StartPolicy = Annotated[str, option("", main=True)]
 Seed = Annotated[int, option(0, min=0, max=LARGEST_SEED)]
 Rank = Annotated[int, option(16, min=1, max=1024)]

@@ -65,13 +65,13 @@ FILE = "feedback.db"
 
 
 class Store(Sql):
-    """The store in a home folder; the constructor creates or migrates it.
+    """The store in a home folder; the constructor creates or migrates it, but not a `read_only` one.
 
-    Thread-safe: every thread has a connection of its own. Raises BadInput if the folder cannot be made or written,
-    the file is something else, lost or of a newer version, or SQLite is too old.
+    Thread-safe: every thread has a connection of its own. A `read_only` store refuses every write. Raises BadInput if
+    the folder cannot be made or written, the file is something else, lost or of a newer version, or SQLite is too old.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         require_sqlite()
         path = Path(path).expanduser()
         path = path if path.suffix == ".db" else path / FILE
@@ -79,8 +79,9 @@ class Store(Sql):
             path.parent.mkdir(parents=True, exist_ok=True)
         if path.name == FILE:
             refuse_lost_store(path)
-        super().__init__(path)
-        self._migrate()
+        super().__init__(path, read_only=read_only)
+        if not read_only:
+            self._migrate()
         self.prompts = Prompts(self)
         self.instructions = Instructions(self)
         self.completions = Completions(self)
@@ -117,7 +118,7 @@ class Store(Sql):
         self.online_pairs = OnlinePairs(self)
         self.webhook_deliveries = WebhookDeliveries(self)
         self.audit = Audit(self)
-        self.metrics = Metrics(self.home)
+        self.metrics = Metrics(self.home, read_only=read_only)
 
     def close(self) -> None:
         """Close the connections of every thread."""

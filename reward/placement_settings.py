@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from data.errors import BadInput
-from data.settings import Device, Settings, as_dict, parse_settings
+from data.settings import Device, Processes, Settings, as_dict, parse_settings
 from labeling.texts.pages import bad_input
 
 FILE = "placement.json"
@@ -21,9 +21,19 @@ AUTO = "auto"
 
 
 class DeviceSettings(Settings):
-    """The device of a run. An empty field stands for the home's."""
+    """The device of a run, where an empty field stands for the home's, and the processes that share the run.
+
+    The number of processes changes no result. `auto` is the number in the home's accelerate.yaml, else a process for
+    each GPU. The strategy `auto` is that of the file, else DDP.
+    """
 
     device: Device = ""
+    processes: Processes = AUTO
+    strategy: Literal["auto", "ddp"] = "auto"
+
+
+PROCESS_KEYS = ("processes", "strategy")
+"""The settings that change no result: a resumed run may have others."""
 
 
 class PlacementSettings(DeviceSettings):

@@ -28,8 +28,7 @@ class Kind:
     """One kind of run.
 
     `needs` lists the checks of `rlhf.runs.preflight` that must pass before it is queued. `resolves` lists the defaults
-    that `rlhf.runs.resolve` replaces then.
-    `shared`: it can run in several processes.
+    that `rlhf.runs.resolve` replaces then. Several processes can share a run whose settings are `DeviceSettings`.
     """
 
     name: str
@@ -37,7 +36,6 @@ class Kind:
     run: str
     needs: tuple[str, ...] = ()
     resolves: tuple[str, ...] = ()
-    shared: bool = False
 
     @property
     def title(self) -> str:
@@ -95,7 +93,6 @@ _ALL = (
         "rlhf.ppo.run:run",
         ("prompts", "start", "reward", "guard", "people", "uncertainty"),
         ("start", "reward", "guard", "prompts"),
-        shared=True,
     ),
     Kind(
         "online",

@@ -54,7 +54,7 @@ THIRD_PARTY = {
     "reward": MODELS | {"numpy", "jinja2", "psutil"},
     "rlhf": MODELS
     | {"numpy", "httpx", "pydantic", "uvicorn", "h11", "pyarrow", "sklearn", "scipy", "sentence_transformers"}
-    | {"tokenizers"},
+    | {"tokenizers", "yaml"},
     "app": {"sqlite_utils"},
 }
 PAGES = {"gradio", "pandas", "starlette", "fastapi"}

@@ -122,9 +122,10 @@ class KnownTables(Database):
 class Connections:
     """Connections to one file, one per thread: opened on first use, closed with the thread or by `close`."""
 
-    def __init__(self, path: Path, *, synchronous: str) -> None:
+    def __init__(self, path: Path, *, synchronous: str, read_only: bool = False) -> None:
         self.path = path
         self._synchronous = synchronous
+        self._read_only = read_only
         self._local = threading.local()
         self._all: weakref.WeakSet[KnownTables] = weakref.WeakSet()
 
@@ -159,6 +160,8 @@ class Connections:
         connection.execute("PRAGMA foreign_keys=on")
         # Without this, INSERT OR REPLACE deletes events without firing the triggers.
         connection.execute("PRAGMA recursive_triggers=on")
+        if self._read_only:
+            connection.execute("PRAGMA query_only=on")
         return KnownTables(connection, strict=True)
 
 

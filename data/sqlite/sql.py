@@ -16,10 +16,10 @@ from data.sqlite.connection import Connections, explain_errors, immediate_transa
 class Sql:
     """One SQLite file whose acknowledged writes survive power loss; every thread has a connection of its own."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self.home = path.parent
-        self._connections = Connections(path, synchronous="full")
+        self._connections = Connections(path, synchronous="full", read_only=read_only)
 
     @property
     def db(self) -> Database:

@@ -36,9 +36,11 @@ SCHEMA = (
 class Metrics:
     """Metrics of running training. A step written again (after a resume) replaces its old value."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, read_only: bool = False) -> None:
         self.path = home / FILE
-        self._connections = Connections(self.path, synchronous="normal")
+        self._connections = Connections(self.path, synchronous="normal", read_only=read_only)
+        if read_only:
+            return
         with explain_open_errors(self.path), exclusive_lock(home / f"{FILE}.lock"):
             database = self._connections.database()
             with immediate_transaction(database):

@@ -122,9 +122,9 @@ def freeze_preferences(
     context: RunContext, wanted: str, current: CurrentRows, filters: Mapping[str, Any]
 ) -> tuple[Snapshot, TrainingRows[PreferenceRow], HeldOutRows]:
     """Return a run's snapshot of comparisons and its rows; see `_run_snapshot`. Raises as `load_preferences`."""
-    snapshot = _run_snapshot(context, "preferences", wanted, current, filters)
+    snapshot = context.once(lambda: _run_snapshot(context, "preferences", wanted, current, filters))
     rows = load_preferences(context.store, snapshot.id)
-    _write_note(context, snapshot)
+    context.once(lambda: _write_note(context, snapshot))
     return snapshot, *rows
 
 
@@ -132,9 +132,9 @@ def freeze_instructions(
     context: RunContext, wanted: str, current: CurrentRows, filters: Mapping[str, Any]
 ) -> tuple[Snapshot, TrainingRows[InstructionRow]]:
     """Return a run's snapshot of instruction rows and its rows; see `_run_snapshot`. Raises as `load_instructions`."""
-    snapshot = _run_snapshot(context, "instructions", wanted, current, filters)
+    snapshot = context.once(lambda: _run_snapshot(context, "instructions", wanted, current, filters))
     rows = load_instructions(context.store, snapshot.id)
-    _write_note(context, snapshot)
+    context.once(lambda: _write_note(context, snapshot))
     return snapshot, rows
 
 

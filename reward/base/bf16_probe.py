@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import torch
 
+from reward.base import distributed
+
 ROWS, WIDTH = 512, 1024
 """The shape of the probe's product: the rows of a small training pass, a layer of a small model."""
 SECONDS, ROUND = 1.0, 0.1
@@ -33,10 +35,15 @@ class Rates(NamedTuple):
 
 @cache
 def cpu_rates() -> Rates:
-    """Measure both precisions in turn, once per process; return the best rate of each.
+    """Measure both precisions in turn, once per run; return the best rate of each.
 
-    Other work slows some rounds, of one precision or the other, and must not decide which one is faster.
+    The main process measures for all, which must agree on a precision. Other work slows some rounds, of one precision
+    or the other, and must not decide which one is faster.
     """
+    return distributed.once(_measure)
+
+
+def _measure() -> Rates:
     rounds: list[Rates] = []
     began = time.perf_counter()
     while not rounds or time.perf_counter() - began < SECONDS:

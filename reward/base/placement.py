@@ -78,7 +78,7 @@ class Placement:
 
 def placement_on(device: torch.device, settings: PlacementSettings | None = None) -> Placement:
     """Return the placement for these settings on the device that a trainer has chosen."""
-    wanted = placement_of(settings or PlacementSettings()) | {"device": str(device)}
+    wanted = placement_of(settings or PlacementSettings()) | {"device": "cpu" if device.type == "cpu" else str(device)}
     return Placement.choose(PlacementSettings(**wanted))
 
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from labeling.texts.pages import bad_input
+from reward.base import distributed
 from reward.base.out_of_memory import split_step
 from reward.training_settings import TrainerSettings
 
@@ -46,7 +48,7 @@ def trainer_arguments(folder: Path, settings: RunSettings, device: torch.device)
 def divide_step(rows: int, per_pass: int) -> dict[str, int]:
     """Return the arguments by which a step of `rows` is computed in passes of `per_pass`; 0: in one pass.
 
-    After memory ran out in this process, a pass is cut once more.
+    The processes of the run share the step. After memory ran out in this process, a pass is cut once more.
 
     Raises BadInput if the passes of a step would not be of equal size.
     """
@@ -56,5 +58,9 @@ def divide_step(rows: int, per_pass: int) -> dict[str, int]:
         raise bad_input(
             "refused.rows_per_pass", field="per_device_batch_size", per_pass=per_pass, rows=rows, below=below
         )
-    part, parts = split_step(size)
-    return {"per_device_train_batch_size": part, "gradient_accumulation_steps": parts * rows // size}
+    processes = distributed.world_size()
+    part, _ = split_step(min(size, math.ceil(rows / processes)))
+    return {
+        "per_device_train_batch_size": part,
+        "gradient_accumulation_steps": math.ceil(rows / (part * processes)),
+    }

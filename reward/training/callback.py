@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The callback between a transformers Trainer and its run: progress, metrics and cancellation."""
+"""The link between a transformers Trainer and its run: checkpoint to resume from, progress, metrics, cancellation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
 
 from data.run_context import RunContext
+
+
+def newest_checkpoint(folder: str | Path | None) -> str | None:
+    """Return the newest checkpoint in a trainer's folder, which only the main process of a run makes."""
+    return get_last_checkpoint(str(folder)) if folder and Path(folder).is_dir() else None
 
 
 class Progress(TrainerCallback):

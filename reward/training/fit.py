@@ -11,18 +11,18 @@ from pathlib import Path
 
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
-from transformers.trainer_utils import get_last_checkpoint
 from trl import RewardConfig
 
 from data.run_context import Cancelled
 from data.views.frozen_rows import TrainingRows
+from reward.base import distributed
 from reward.base.adapters import Weights, read_adapter
 from reward.base.frozen_base import Base
 from reward.base.stacking import stack
 from reward.base.text.template_options import TemplateOptions
 from reward.settings import RewardSettings
 from reward.training.arguments import divide_step, trainer_arguments
-from reward.training.callback import Progress
+from reward.training.callback import Progress, newest_checkpoint
 from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter, scoring_pad, trunk_of
 from reward.training.likelihood import build_likelihood
 from reward.training.packing import Planner
@@ -68,7 +68,7 @@ def fit(
     trainer = build_trainer(folder, settings, base, start, rows)
     if progress is not None:
         trainer.add_callback(progress)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
+    trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
     if progress is not None and progress.stopped:
         raise Cancelled
     config, weights = _trained_config(trainer), get_peft_model_state_dict(trainer.model)
@@ -88,14 +88,15 @@ def build_trainer(
     classifier = as_classifier(base, settings.seed, start.adapter)
     groups = group_by_prompt(tuple(rows))
     longest = max(groups, key=lambda group: group.tokens)
-    return PreferenceTrainer(
+    step = groups_per_step(settings.batch_size, groups)
+    trainer = PreferenceTrainer(
         likelihood=build_likelihood(settings.likelihood, [grade for group in groups for grade in group.grade]),
         model=classifier,
         args=_arguments(
             folder,
             settings,
             base,
-            groups=groups_per_step(settings.batch_size, groups),
+            groups=step,
             passes=training_passes(settings, len(rows)),
         ),
         data_collator=collator(Planner.of(trunk_of(classifier), scoring_pad(base), longest)),
@@ -103,6 +104,8 @@ def build_trainer(
         processing_class=tokenizer,
         peft_config=lora_for_scoring(classifier, settings),
     )
+    trainer.step_rows = step
+    return trainer
 
 
 def training_passes(settings: RewardSettings, comparisons: int) -> int:
@@ -116,9 +119,10 @@ def groups_per_step(pairs: int, groups: Sequence[PromptGroup]) -> int:
 
 
 def _arguments(folder: Path, settings: RewardSettings, base: Base, *, groups: int, passes: int) -> RewardConfig:
-    """Return the trainer's arguments for so many passes, in steps of about so many groups, cut into equal parts."""
-    parts = divide_step(settings.batch_size, settings.per_device_batch_size)["gradient_accumulation_steps"]
-    size = max(1, round(groups / parts))
+    """Return the trainer's arguments for so many passes, in steps of so many groups."""
+    pairs = divide_step(settings.batch_size, settings.per_device_batch_size)["per_device_train_batch_size"]
+    size = max(1, math.ceil(groups * pairs / settings.batch_size))
+    parts = math.ceil(groups / (size * distributed.world_size()))
     return trainer_config(
         **trainer_arguments(folder, settings, base.device)
         | {"per_device_train_batch_size": size, "gradient_accumulation_steps": parts},

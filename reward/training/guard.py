@@ -41,7 +41,7 @@ def train_guard(context: RunContext, settings: RewardSettings, base: Base) -> Tr
     rows = fitting_rows(encoder, training)
     data = read_rows(context, base, rows)
     folder = context.folder / "guard"
-    model, trained = train_heads(folder, own, base, rows, data)
+    model, trained = train_heads(context, folder, own, base, rows, data)
     choice = Choice(HEADS, stored_line("note.method_guard"))
     report = report_of(context, model, encoder, training, held_out, encoder.encode(held_out.test))
     report |= {"method": asdict(choice) | trained, "trained_on": len(rows), "left_out": +encoder.left_out}

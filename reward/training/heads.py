@@ -14,6 +14,7 @@ from data.run_context import Cancelled, RunContext
 from data.views.frozen_rows import TrainingRows
 from labeling.texts.pages import bad_input
 from reward.about import HEADS, describe_base
+from reward.base import distributed
 from reward.base.frozen_base import Base
 from reward.base.machine import free_host_bytes
 from reward.heads.features import answer_features
@@ -39,13 +40,18 @@ def read_comparisons(
 
     Raises BadInput if the features do not fit the memory.
     """
-    _check_memory(base, len(rows))
+    distributed.once(lambda: _check_memory(base, len(rows)))  # all processes must go on, or none
     answers: dict[str, tuple[list[int], list[int]]] = {}
     for comparison in rows:
         answers[comparison.row.a_id] = comparison.prompt, comparison.a
         answers[comparison.row.b_id] = comparison.prompt, comparison.b
-    prompts, ids = zip(*answers.values(), strict=True)
-    features = answer_features(base, prompts, ids, seen)
+    processes = distributed.world_size()
+
+    def read(own: list[tuple[list[int], list[int]]]) -> list[torch.Tensor]:
+        prompts, ids = [prompt for prompt, _ in own], [ids for _, ids in own]
+        return list(answer_features(base, prompts, ids, lambda done: seen(done * processes))) if own else []
+
+    features = torch.stack(distributed.map_shards(read, list(answers.values())))
     places = {id: number for number, id in enumerate(answers)}
     weights = torch.tensor([comparison.row.weight for comparison in rows])
     first, second = ([places[getattr(comparison.row, id)] for comparison in rows] for id in ("a_id", "b_id"))
@@ -69,14 +75,19 @@ def read_rows(context: RunContext, base: Base, rows: TrainingRows[EncodedCompari
 
 
 def train_heads(
-    folder: Path, settings: RewardSettings, base: Base, rows: TrainingRows[EncodedComparison], data: Comparisons
+    context: RunContext,
+    folder: Path,
+    settings: RewardSettings,
+    base: Base,
+    rows: TrainingRows[EncodedComparison],
+    data: Comparisons,
 ) -> tuple[RewardModel, dict[str, Any]]:
     """Train heads; return their reward model, saved in the folder, and the figures of the fit."""
     prompts = [comparison.row.prompt_id for comparison in rows]
     fitted = fit_heads(data, prompts, settings.members, settings.seed)
     model = heads_model(base, fitted)
     model.calibrate(*reference_samples(rows))
-    model.save(folder)
+    context.once(lambda: model.save(folder))
     return model, {"penalty": fitted.penalty, "cross_validated": cross_validated(data, fitted, prompts)}
 
 

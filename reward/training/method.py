@@ -92,10 +92,14 @@ def _compare_methods(
     best = min(losses, key=losses.__getitem__)
     shown = {name: f"{loss:.3f}" for name, loss in losses.items()}
     choice = Choice(best, stored_line(f"note.method_held_out_{best}", **shown), losses)
-    part = note.with_name("method.json.part")  # a run killed while it writes must not resume from half of it
-    part.write_text(json.dumps(asdict(choice)), encoding="utf-8")
-    part.replace(note)
-    return choice
+
+    def keep() -> Choice:
+        part = note.with_name("method.json.part")  # a run killed while it writes must not resume from half of it
+        part.write_text(json.dumps(asdict(choice)), encoding="utf-8")
+        part.replace(note)
+        return choice
+
+    return context.once(keep)  # the same in all processes, whatever their last digits are
 
 
 def save_fitted(folder: Path, base: Base, fitted: Fitted) -> None:
@@ -114,12 +118,12 @@ def _held_out_losses(
     head = fit_heads(read_comparisons(base, list(fitted)), [row.row.prompt_id for row in fitted])
     folder = context.checkpoints() / "comparison"
     adapter = fit(folder / "trainer", settings, base, start, fitted, Progress(context, {}, note))
-    save_fitted(folder / "adapter", base, adapter)
+    context.once(lambda: save_fitted(folder / "adapter", base, adapter))
     lora = RewardModel.load(folder / "adapter", base)
     losses = {HEADS: _loss(heads_model(base, head), held_out), LORA: _loss(lora, held_out)}
     for role in base.adapters:  # a fresh base has no others
         base.drop_adapter(role)
-    shutil.rmtree(folder)
+    context.once(lambda: shutil.rmtree(folder))
     return losses
 
 

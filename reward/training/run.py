@@ -60,7 +60,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     data = None
     if choice.method == HEADS:
         data = read_rows(context, base, train_rows)
-        model, trained = train_heads(context.folder / "reward", settings, base, train_rows, data)
+        model, trained = train_heads(context, context.folder / "reward", settings, base, train_rows, data)
     else:
         model = _train(context, settings, base, start, train_rows)
         trained = {"passes": training_passes(settings, len(train_rows))}
@@ -84,10 +84,14 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         "placement": base.placement.describe(),
     }
     models = [Trained(context.folder / "reward", settings, report), *([guard] if guard else [])]
-    with context.store.transaction():
-        published = [_publish(context, model, base, start.source, snapshot) for model in models]
-    shutil.rmtree(context.checkpoints())
-    return RunResult(published, report)
+
+    def publish() -> list[str]:
+        with context.store.transaction():
+            published = [_publish(context, model, base, start.source, snapshot) for model in models]
+        shutil.rmtree(context.checkpoints())
+        return published
+
+    return RunResult(context.once(publish), report)
 
 
 def _read_stand_in(context: RunContext, base: Base, rows: TrainingRows[EncodedComparison]) -> Comparisons | None:
@@ -137,16 +141,21 @@ def _train(
     for member in range(settings.members):
         _train_member(context, settings, base, start, rows, member)
     folder = context.folder / "reward"
-    alone = settings.members == 1
-    for member in range(settings.members):
+    context.once(lambda: _join_members(context, settings.members, base, folder))
+    model = RewardModel.load(folder, base)
+    model.calibrate(*reference_samples(rows))
+    context.once(lambda: model.save(folder))
+    return model
+
+
+def _join_members(context: RunContext, members: int, base: Base, folder: Path) -> None:
+    """Write the folder of the reward model that consists of the finished members."""
+    alone = members == 1
+    for member in range(members):
         shutil.copytree(
             _finished(context, member), folder if alone else member_folder(folder, member), dirs_exist_ok=True
         )
-    save_about(folder, base, read_about(folder) if alone else replace(describe_base(base), members=settings.members))
-    model = RewardModel.load(folder, base)
-    model.calibrate(*reference_samples(rows))
-    model.save(folder)
-    return model
+    save_about(folder, base, read_about(folder) if alone else replace(describe_base(base), members=members))
 
 
 def _train_member(
@@ -165,9 +174,13 @@ def _train_member(
     member_settings = settings.model_copy(update={"seed": (settings.seed + SEEDS_APART * member) % LARGEST_SEED})
     progress = Progress(context, CURVES, "training", member, settings.members)
     fitted = fit(checkpoints, member_settings, base, start, rows, progress)
-    save_fitted(part, base, fitted)
-    part.rename(finished)
-    shutil.rmtree(checkpoints)
+
+    def keep() -> None:
+        save_fitted(part, base, fitted)
+        part.rename(finished)
+        shutil.rmtree(checkpoints)
+
+    context.once(keep)
 
 
 def _fit_subset(

@@ -10,6 +10,7 @@ from itertools import combinations
 from data.records import Completion
 from data.starter.rubric import gold_parts
 from data.store import Store
+from reward.base.distributed import map_shards
 from reward.model import RewardModel
 from reward.report.scored import SAME, FitPair, ScoredComparison
 from reward.training.rows import EncodedComparison, RowEncoder
@@ -46,12 +47,16 @@ def score_labeled(model: RewardModel, rows: Sequence[EncodedComparison]) -> list
     if not rows:
         return []
     answers = distinct_answers(rows)
-    raw_scores = model.raw_scores(*zip(*answers.values(), strict=True)).tolist()
-    scores = dict(zip(answers, raw_scores, strict=True))
+    scores = dict(zip(answers, _shared_scores(model, list(answers.values())), strict=True))
     return [
         _scored_comparison(row, *(Answer(row.row.prompt_id, scores[id], None) for id in (row.row.a_id, row.row.b_id)))
         for row in rows
     ]
+
+
+def _shared_scores(model: RewardModel, answers: Sequence[tuple[list[int], list[int]]]) -> list[float]:
+    """Return the raw score of each (prompt, answer); the processes of a run share them."""
+    return map_shards(lambda own: model.raw_scores(*zip(*own, strict=True)).tolist() if own else [], answers)
 
 
 def distinct_answers(rows: Sequence[EncodedComparison]) -> dict[str, tuple[list[int], list[int]]]:
@@ -93,7 +98,7 @@ def _score_answers(
     fitting = [
         (answer, prompt, ids) for answer, prompt, ids in encoded if len(prompt) + len(ids) <= encoder.base.context
     ]
-    scores = model.raw_scores([prompt for _, prompt, _ in fitting], [ids for _, _, ids in fitting]).tolist()
+    scores = _shared_scores(model, [(prompt, ids) for _, prompt, ids in fitting])
     facts = {prompt_id: store.prompts.get(prompt_id).facts for prompt_id in prompts}
     return {
         answer.id: Answer(answer.prompt_id, score, _rubric_parts(facts[answer.prompt_id], answer))

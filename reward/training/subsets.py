@@ -48,10 +48,14 @@ class Subsets:
                 note = f"learning curve: training on {len(subset):,} labels"
                 # No curves: the run stores those of the published model only.
                 fitted = fit(checkpoints, subset, Progress(self.context, {}, note))
-                write_adapter(part, fitted.config, fitted.weights)
-                write_about(part, describe_base(self.base))
-                part.rename(finished)
-                shutil.rmtree(checkpoints)
+
+                def keep(fitted: Fitted = fitted, part: Path = part, finished: Path = finished) -> None:
+                    write_adapter(part, fitted.config, fitted.weights)
+                    write_about(part, describe_base(self.base))
+                    part.rename(finished)
+                    shutil.rmtree(finished.with_name("trainer"))
+
+                self.context.once(keep)
 
     def curve(self, whole: RewardModel, test: Sequence[EncodedComparison], ceiling: float) -> LearningCurve:
         """Return the curve as JSON, measured on the test comparisons without ties.

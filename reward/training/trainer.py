@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,19 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
-from torch.utils.data import Sampler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import RewardConfig, RewardTrainer
 
+from reward.base import distributed
 from reward.base.patches.lora_forward import patch_forward
+from reward.training.atomic_checkpoints import DraftingTrainer
 from reward.training.classifier import trunk_of
 from reward.training.likelihood import Likelihood
 from reward.training.losses import centring, mean_of_groups
 from reward.training.packing import Planner, last_hidden
 from reward.training.prompt_groups import COLUMNS
+from reward.training.steps import StepTrainer
 
-BUCKET = 8
-"""Batches that are sorted by length together: enough to save padding, few enough to keep the order random."""
 Collate = Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]
 """Turns rows of the dataset into a batch."""
 LIKELIHOOD = "likelihood.pt"
@@ -32,13 +32,15 @@ CURVES = {name: name for name in ("loss", "accuracy", "margin", "grad_norm", "le
 """The numbers of the trainer's logs that the run stores."""
 
 
-class PreferenceTrainer(RewardTrainer):
+class PreferenceTrainer(DraftingTrainer, StepTrainer, RewardTrainer):
     """RewardTrainer on prompt groups, with a likelihood of `reward.training.likelihood` as its loss.
 
-    The likelihood is a module of the model, so that its cut points are trained with the weights. The arguments
+    The likelihood is a module of the model, so that its cut points are trained with the weights. The forward pass of
+    the model is the loss: DDP averages gradients of its wrapped module's forward pass alone. The arguments
     `label_smoothing_factor` and `center_rewards_coefficient` set label smoothing and centring.
     """
 
+    loss_is_scaled_for_ga = True
     model: PeftModel
     args: RewardConfig
     train_dataset: Dataset
@@ -63,6 +65,7 @@ class PreferenceTrainer(RewardTrainer):
             peft_config=peft_config,
         )
         self.model.add_module("likelihood", likelihood.to(self.model.device))
+        self.model.forward = self.mean_loss  # type: ignore[method-assign]
         for layer in self.model.modules():
             if isinstance(layer, LoraLayer):
                 patch_forward(layer)
@@ -80,21 +83,23 @@ class PreferenceTrainer(RewardTrainer):
         inputs: Mapping[str, torch.Tensor],
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> torch.Tensor | tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return the mean over prompt groups of the mean loss of their comparisons.
+    ) -> torch.Tensor:
+        """Return the pass's share of the step's mean loss; log accuracy and margin of the step."""
+        loss, difference = model(inputs)
+        weight = self.next_weight()
+        self._log(difference.detach(), inputs["grade"] * bool(weight))
+        return weight * loss
 
-        Logs accuracy (equal scores count half, ties not at all) and margin.
-        """
-        scores = self.scores(inputs)
-        first, second, grade = scores[inputs["first"]], scores[inputs["second"]], inputs["grade"]
-        self._log(first - second, grade)
+    def mean_loss(self, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean over prompt groups of the mean loss of their comparisons, and the score differences (P,)."""
+        scores = self.scores(batch)
+        first, second, grade = scores[batch["first"]], scores[batch["second"]], batch["grade"]
         wrong = self.args.label_smoothing_factor
         loss = (1 - wrong) * self.likelihood(first - second, grade) + wrong * self.likelihood(second - first, grade)
-        loss = inputs["weight"] * loss
+        loss = batch["weight"] * loss
         if self.args.center_rewards_coefficient:
             loss = loss + self.args.center_rewards_coefficient * centring(first, second)
-        loss = mean_of_groups(loss, inputs["group"])
-        return (loss, {"scores": scores}) if return_outputs else loss
+        return mean_of_groups(loss, batch["group"]), first - second
 
     def scores(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the raw scores (N,) in float32 of the answers of a collated batch, in its order."""
@@ -112,56 +117,27 @@ class PreferenceTrainer(RewardTrainer):
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = COLUMNS  # type: ignore[assignment]  # transformers infers None from its default
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
+    def row_lengths(self) -> list[int]:
+        """Return the tokens of every prompt group."""
         rows = zip(self.train_dataset["prompt"], self.train_dataset["answers"], strict=True)
-        lengths = [len(prompt) + sum(map(len, answers)) for prompt, answers in rows]
-        return BucketSampler(
-            lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, self.args.seed
-        )
+        return [len(prompt) + sum(map(len, answers)) for prompt, answers in rows]
 
     def _log(self, difference: torch.Tensor, grade: torch.Tensor) -> None:
-        metrics, decided = self._metrics["train"], grade != 0
-        with torch.no_grad():
-            right = ((difference * grade).sign() + 1) / 2
-            if decided.any():
-                metrics["accuracy"].append(right[decided].mean().item())
-                metrics["margin"].append((difference * grade.sign())[decided].mean().item())
+        """Log accuracy (equal scores count half, ties not at all) and margin over all processes."""
+        signed, decided = difference * grade.sign(), grade != 0
+        right = (signed.sign() + 1) / 2
+        sums = torch.stack([decided.sum().float(), right[decided].sum(), signed[decided].sum()])
+        count, right_count, margin = distributed.sum_tensors(sums).tolist()
+        if count:
+            self._metrics["train"]["accuracy"].append(right_count / count)
+            self._metrics["train"]["margin"].append(margin / count)
 
-    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        super()._save(output_dir, state_dict)
-        folder = output_dir or self.args.output_dir
-        assert folder is not None, "trainer_config sets it"
-        torch.save(self.likelihood.state_dict(), Path(folder) / LIKELIHOOD)
+    def _complete_checkpoint(self, checkpoint: Path) -> None:
+        torch.save(self.likelihood.state_dict(), checkpoint / LIKELIHOOD)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         self.likelihood.load_state_dict(torch.load(Path(resume_from_checkpoint) / LIKELIHOOD, weights_only=True))
-
-
-class BucketSampler(Sampler[int]):
-    """A random order of rows with batches of similar length. It depends on seed and epoch alone."""
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch, which selects the order."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(len(self.lengths), generator=generator).tolist()
-        size = self.batch_size
-        batches: list[list[int]] = []
-        for start in range(0, len(order), size * BUCKET):
-            bucket = sorted(order[start : start + size * BUCKET], key=self.lengths.__getitem__)
-            slices = [bucket[at : at + size] for at in range(0, len(bucket), size)]
-            batches += [slices[i] for i in torch.randperm(len(slices), generator=generator).tolist()]
-        short = [batch for batch in batches if len(batch) < size]
-        return iter([row for batch in [b for b in batches if len(b) == size] + short for row in batch])
 
 
 def collator(plan: Planner) -> Collate:

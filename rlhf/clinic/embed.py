@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -15,6 +16,7 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.selection.features import NAMES, compute_features, detect_language
 from data.selection.near_duplicates import find_near_duplicates
 from labeling.texts.pages import bad_input
+from reward.base import distributed
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
@@ -34,19 +36,24 @@ def run(context: RunContext, settings: EmbedSettings) -> RunResult:
     policy = choose_first_policy(store, settings.from_)
     skipped: Counter[str] = Counter()
     rows, reading = _read(context, settings, rows, skipped)
-    examination = examine(rows, reading, clusters=settings.clusters, similarity=settings.similarity, seed=settings.seed)
-    examination.save(context.folder)
-    report = {
-        "rows": len(rows),
-        "policy": policy.public,
-        "model": settings.model or f"hidden states of {policy.public}",
-        "near_duplicates": int((examination.groups != np.arange(len(rows))).sum()),
-        "ifd": round(float(np.median(examination.column("ifd"))), 4),
-        "languages": dict(Counter(detect_language(row.output) for row in rows).most_common()),
-        "peak_mb": peak_mb(),
-        "skipped": dict(skipped),
-    }
-    return RunResult([], report)
+
+    def report() -> dict[str, Any]:
+        examination = examine(
+            rows, reading, clusters=settings.clusters, similarity=settings.similarity, seed=settings.seed
+        )
+        examination.save(context.folder)
+        return {
+            "rows": len(rows),
+            "policy": policy.public,
+            "model": settings.model or f"hidden states of {policy.public}",
+            "near_duplicates": int((examination.groups != np.arange(len(rows))).sum()),
+            "ifd": round(float(np.median(examination.column("ifd"))), 4),
+            "languages": dict(Counter(detect_language(row.output) for row in rows).most_common()),
+            "peak_mb": peak_mb(),
+            "skipped": dict(skipped),
+        }
+
+    return RunResult([], context.once(report))
 
 
 def examine(
@@ -88,15 +95,27 @@ def _read(
 
     with base.role(role):
         readable, encoded = _encode(base, rows, SkippedPrompts(skipped))
-        reading = read_rows(base, encoded, settings.batch_size, on_progress)
+        reading = _read_shared(base, encoded, settings.batch_size, on_progress)
     if not settings.model:
         return readable, reading
     tasks, outputs = [f"{row.instruction} {row.input}".strip() for row in readable], [row.output for row in readable]
-    return readable, RowReadings(
-        sentence_vectors(settings.model, tasks, settings.batch_size),
-        sentence_vectors(settings.model, outputs, settings.batch_size),
-        reading.losses,
+    instructions, answers = context.once(
+        lambda: [sentence_vectors(settings.model, texts, settings.batch_size) for texts in (tasks, outputs)]
     )
+    return readable, RowReadings(instructions, answers, reading.losses)
+
+
+def _read_shared(
+    base: Base, encoded: Sequence[EncodedRow], batch_size: int, on_progress: Callable[[int], None]
+) -> RowReadings:
+    """Read the rows, a share in each process of the run."""
+    processes = distributed.world_size()
+
+    def read(own: list[EncodedRow]) -> list[tuple[np.ndarray, ...]]:
+        return list(zip(*read_rows(base, own, batch_size, lambda done: on_progress(done * processes)), strict=True))
+
+    instructions, answers, losses = zip(*distributed.map_shards(read, encoded), strict=True)
+    return RowReadings(np.stack(instructions), np.stack(answers), np.stack(losses))
 
 
 def _encode(

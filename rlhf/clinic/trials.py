@@ -12,19 +12,19 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data.records import Policy, Snapshot
-from data.run_context import RunContext, RunResult
+from data.run_context import Result, RunContext, RunResult
 from data.settings import as_dict
 from data.starter import rubric
 from data.store import Store
 from data.views.frozen_rows import InstructionRow, TrainingRows, current_instructions, load_instructions
-from reward.placement_settings import placement_of
+from reward.placement_settings import PROCESS_KEYS, placement_of
 from rlhf.clinic.plateau import plateau_start
 from rlhf.clinic.settings import ABSettings, QuantitySettings, TrialSettings
 from rlhf.common.metrics import win_outcomes
@@ -37,7 +37,7 @@ from rlhf.models.start_policy import choose_first_policy
 from rlhf.settings import CompareSettings, SFTSettings
 
 BEFORE_FULL = {"finetuning": "lora"}
-"""The setting that policies of earlier versions do not record."""
+"""The setting that policies of earlier versions do not record; nor do they record `PROCESS_KEYS`."""
 
 
 class Stage(RunContext):
@@ -65,6 +65,10 @@ class Stage(RunContext):
         """Add the loss to the run's curves under this training's name."""
         self.whole.metric(step, **{f"{name} ({self.note})": value for name, value in values.items() if name == "loss"})
 
+    def once(self, work: Callable[[], Result]) -> Result:
+        """Return the result of `work`, which one process of the whole run does."""
+        return self.whole.once(work)
+
     def cancelled(self) -> bool:
         """Return whether the whole run was asked to stop."""
         return self.whole.cancelled()
@@ -81,11 +85,13 @@ def run_quantity(context: RunContext, settings: QuantitySettings) -> RunResult:
         "seed": settings.seed,
         "run": context.run.public,
     }
-    sets = {f"{count:,} rows": _frozen(store, rows[:count], {"nested": count, **origin}) for count in counts}
+    sets = context.once(
+        lambda: {f"{count:,} rows": _frozen(store, rows[:count], {"nested": count, **origin}) for count in counts}
+    )
     start = choose_first_policy(store, settings.from_)
     policies = _train_all(context, settings, start, sets)
     reports = _judge(context, settings, [(policy, start) for policy in policies])
-    shutil.rmtree(context.checkpoints())
+    context.once(lambda: shutil.rmtree(context.checkpoints()))
     outcomes = {count: _outcomes(report) for count, report in zip(counts, reports, strict=True)}
     curve = [
         {
@@ -108,13 +114,17 @@ def run_ab(context: RunContext, settings: ABSettings) -> RunResult:
     """Measure the win rate of the policy trained on `a` against the one trained on `b`."""
     store = context.store
     named = {"A": settings.a, "B": settings.b}
-    sets = {
-        name: store.snapshots.get(id) if id else _frozen(store, list(_instruction_rows(store, "")), {"split": "train"})
-        for name, id in named.items()
-    }
+    sets = context.once(
+        lambda: {
+            name: store.snapshots.get(id)
+            if id
+            else _frozen(store, list(_instruction_rows(store, "")), {"split": "train"})
+            for name, id in named.items()
+        }
+    )
     first, second = _train_all(context, settings, choose_first_policy(store, settings.from_), sets)
     (report,) = _judge(context, settings, [(first, second)])
-    shutil.rmtree(context.checkpoints())
+    context.once(lambda: shutil.rmtree(context.checkpoints()))
     sides = {
         name.lower(): {
             "snapshot": frozen.public,
@@ -188,7 +198,7 @@ def _find_trained(store: Store, settings: SFTSettings, start: Policy, snapshot: 
         for policy in store.policies.children(start.id)
         if policy.kind == "sft" and policy.snapshot_id == snapshot.id
     ]
-    wanted = as_dict(settings).items()
+    wanted = {key: value for key, value in as_dict(settings).items() if key not in PROCESS_KEYS}.items()
     return next((policy for policy in same_rows if wanted <= (BEFORE_FULL | policy.config).items()), None)
 
 

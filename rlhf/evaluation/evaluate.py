@@ -13,6 +13,7 @@ import numpy as np
 
 from data.intervals import METHOD
 from data.records import Prompt
+from reward.base import distributed
 from rlhf.common.metrics import (
     best_of_n_kl,
     distinct_n,
@@ -22,7 +23,7 @@ from rlhf.common.metrics import (
     win_outcomes,
     within_prompt_std,
 )
-from rlhf.evaluation.judges import Judge
+from rlhf.evaluation.judges import Judge, JudgeScore
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnswer, SamplingLimits
 
 POLITE = (
@@ -85,21 +86,36 @@ def draw_and_judge(
     """
     by_length = sorted(range(len(questions)), key=lambda column: len(questions[column].ids))
     places = [(draw, column) for column in by_length for draw in range(len(numbers))]
-    answers: dict[tuple[int, int], SampledAnswer] = {}
-    for start in range(0, len(places), limits.batch_size):
-        batch = places[start : start + limits.batch_size]
-        requests = [
-            DrawRequest(questions[column].prompt.id, questions[column].ids, numbers[draw]) for draw, column in batch
-        ]
-        answers.update(zip(batch, sampler.draw(requests, limits, seed), strict=True))
-        on_progress(len(batch))
+    processes = distributed.world_size()
+
+    def draw_shard(own: list[tuple[int, int]]) -> list[SampledAnswer]:
+        drawn: list[SampledAnswer] = []
+        for start in range(0, len(own), limits.batch_size):
+            requests = [
+                DrawRequest(questions[column].prompt.id, questions[column].ids, numbers[draw])
+                for draw, column in own[start : start + limits.batch_size]
+            ]
+            drawn += sampler.draw(requests, limits, seed)
+            on_progress(len(requests) * processes)
+        return drawn
+
+    answers = dict(zip(places, distributed.map_shards(draw_shard, places), strict=True))
     rows = [[answers[draw, column] for column in range(len(questions))] for draw in range(len(numbers))]
     return judge_answers(rows, [question.prompt for question in questions], judge)
 
 
+def share_judging(judge: Judge, prompts: Sequence[Prompt], answers: Sequence[SampledAnswer]) -> list[JudgeScore]:
+    """Return the judge's score of each answer; the processes of a run share them."""
+
+    def judge_shard(own: list[tuple[Prompt, SampledAnswer]]) -> list[JudgeScore]:
+        return judge([prompt for prompt, _ in own], [answer for _, answer in own]) if own else []
+
+    return distributed.map_shards(judge_shard, list(zip(prompts, answers, strict=True)))
+
+
 def judge_answers(rows: list[list[SampledAnswer]], prompts: Sequence[Prompt], judge: Judge) -> JudgedAnswers:
     """Judge answers (draws, prompts)."""
-    verdicts = [judge(prompts, row) for row in rows]
+    verdicts = [share_judging(judge, prompts, row) for row in rows]
     gold = np.array([[verdict.gold for verdict in row] for row in verdicts])
     known = all(verdict.fit is not None for row in verdicts for verdict in row)
     fit = np.array([[verdict.fit for verdict in row] for row in verdicts]) if known else None
@@ -114,8 +130,13 @@ def mean_kl(
         return None
     prompts = [question.ids for _ in drawn.answers for question in questions]
     answers = [answer.ids for answer in drawn.all_answers]
-    differences = np.subtract(mine.logps(prompts, answers), start.logps(prompts, answers))
-    return float(differences.mean())
+
+    def subtract(own: list[tuple[list[int], list[int]]]) -> list[float]:
+        asked, given = [prompt for prompt, _ in own], [answer for _, answer in own]
+        return np.subtract(mine.logps(asked, given), start.logps(asked, given)).tolist()
+
+    differences = distributed.map_shards(subtract, list(zip(prompts, answers, strict=True)))
+    return float(np.mean(differences))
 
 
 def comparison_report(mine: JudgedAnswers, start: JudgedAnswers, kl: float | None, beta: float | None) -> dict:

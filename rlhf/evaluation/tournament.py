@@ -30,6 +30,7 @@ from rlhf.evaluation.evaluate import (
     draw_and_judge,
     example_answers,
     mean_kl,
+    share_judging,
 )
 from rlhf.evaluation.judges import Judge, RubricParts, load_reward_judge, rubric_judge
 from rlhf.methods.answer_samplers import BestOfN, load_sampler
@@ -85,9 +86,12 @@ class Tournament:
     def judge_contests(self, contests: Sequence[tuple[Policy, Policy]]) -> list[dict[str, Any]]:
         """Judge each (policy, opponent), then store the evaluations; return their reports."""
         reports = [self.contest(policy, against) for policy, against in contests]
+        self.context.once(lambda: self._store(contests, reports))
+        return reports
+
+    def _store(self, contests: Sequence[tuple[Policy, Policy]], reports: Sequence[dict[str, Any]]) -> None:
         for (policy, against), report in zip(contests, reports, strict=True):
             self.context.store.evaluations.add(policy.id, against.id, self.judge_name, report, self.context.run.id)
-        return reports
 
     def contest(self, policy: Policy, against: Policy) -> dict[str, Any]:
         """Return the report of one policy against another."""
@@ -152,7 +156,7 @@ class Tournament:
 
     def _scores(self, reward: Judge, drawn: JudgedAnswers) -> np.ndarray:
         """Return the reward model's scores, (draws, prompts)."""
-        return np.array([[score.gold for score in reward(self.prompts, row)] for row in drawn.answers])
+        return np.array([[score.gold for score in share_judging(reward, self.prompts, row)] for row in drawn.answers])
 
     def _reward_means(self, reward: Judge, ours: JudgedAnswers, theirs: JudgedAnswers) -> dict[str, float | str]:
         return {

@@ -16,6 +16,7 @@ import numpy as np
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
+from reward.base.distributed import map_shards, world_size
 from reward.base.machine import library_versions, peak_mb
 from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.common.metrics import best_of_n_kl, expected_best
@@ -43,18 +44,20 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
     best_of_n = BestOfN(parent, sampler.base, sampler.role, scorer, store.prompts.get, settings.n)
     skipped = SkippedPrompts(Counter())
     scores = _measure(context, settings, best_of_n, skipped)
-    policy = store.policies.add(
-        name=f"best of {settings.n} of {parent.public} by {name}",
-        kind=BEST_OF_N,
-        base=parent.base,
-        adapter=parent.adapter,
-        parent_id=parent.id,
-        reward_model_id=judge.id if judge else None,
-        snapshot_id=judge.snapshot_id if judge else None,
-        run_id=context.run.id,
-        seed=settings.seed,
-        config=as_dict(settings) | {"reward": name},
-        versions=library_versions() | sampler.base.template_options.keywords(),
+    policy = context.once(
+        lambda: store.policies.add(
+            name=f"best of {settings.n} of {parent.public} by {name}",
+            kind=BEST_OF_N,
+            base=parent.base,
+            adapter=parent.adapter,
+            parent_id=parent.id,
+            reward_model_id=judge.id if judge else None,
+            snapshot_id=judge.snapshot_id if judge else None,
+            run_id=context.run.id,
+            seed=settings.seed,
+            config=as_dict(settings) | {"reward": name},
+            versions=library_versions() | sampler.base.template_options.keywords(),
+        )
     )
     report: dict[str, Any] = {"n": settings.n, "kl_bound": best_of_n_kl(settings.n)}
     if len(scores):
@@ -84,15 +87,18 @@ def _measure(context: RunContext, settings: BestOfNSettings, sampler: BestOfN, s
             skipped.add(problem)
     if prompts and not requests and skipped.first:
         raise skipped.first
-    parts: list[np.ndarray] = []
-    size = max(1, settings.batch_size // settings.n)
-    for start in range(0, len(requests), size):
-        if context.cancelled():
-            raise Cancelled
-        _, batch_scores = sampler.draw_scored(requests[start : start + size], limits, settings.seed)
-        parts.append(batch_scores)
-        context.progress(min(start + size, len(requests)), len(requests), "prompts")
-    scores = np.concatenate(parts) if parts else np.empty((0, settings.n))
-    for count in range(1, settings.n + 1) if parts else ():
+    size, processes = max(1, settings.batch_size // settings.n), world_size()
+
+    def score_shard(own: list[DrawRequest]) -> list[np.ndarray]:
+        rows: list[np.ndarray] = []
+        for start in range(0, len(own), size):
+            if context.cancelled():
+                raise Cancelled
+            rows += list(sampler.draw_scored(own[start : start + size], limits, settings.seed)[1])
+            context.progress(min(len(rows) * processes, len(requests)), len(requests), "prompts")
+        return rows
+
+    scores = np.array(map_shards(score_shard, requests)).reshape(-1, settings.n)
+    for count in range(1, settings.n + 1) if requests else ():
         context.metric(count, best_of=expected_best(scores, count))
     return scores

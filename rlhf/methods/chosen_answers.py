@@ -16,6 +16,7 @@ from datasets import Dataset
 
 from data.errors import BadInput
 from data.records import Prompt
+from reward.base.distributed import map_shards
 from reward.base.frozen_base import Base
 from reward.base.text.unusable_prompts import SkippedPrompts, unusable_prompt
 from rlhf.methods.answer_samplers import BestOfN
@@ -57,11 +58,16 @@ def draw_chosen(
     if not requests:
         return []
     limits = SamplingLimits(settings.max_new_tokens, settings.batch_size)
-    answers, scores = sampler.draw_scored(requests, limits, settings.seed)
-    return [
-        _chosen(request, drawn[row.argmax()], row)
-        for request, drawn, row in zip(requests, answers, scores, strict=True)
-    ]
+
+    def choose(own: list[DrawRequest]) -> list[ChosenAnswer]:
+        if not own:
+            return []
+        answers, scores = sampler.draw_scored(own, limits, settings.seed)
+        return [
+            _chosen(request, drawn[row.argmax()], row) for request, drawn, row in zip(own, answers, scores, strict=True)
+        ]
+
+    return map_shards(choose, requests)
 
 
 def check_room(base: Base, prompt: Prompt, ids: Sequence[int], tokens: int) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import PreTrainedModel
-from transformers.trainer_utils import get_last_checkpoint
 
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
@@ -30,7 +29,7 @@ from reward.base.machine import peak_mb
 from reward.base.text.unusable_prompts import UnusablePrompt
 from reward.report.left_out import EQUAL
 from reward.report.scored import above, share_by_prompt
-from reward.training.callback import Progress
+from reward.training.callback import Progress, newest_checkpoint
 from reward.training.rows import run_rows
 from rlhf.methods.dpo_trainer import PairTrainer, dpo_config
 from rlhf.models.finetuning import load_trained_base, own_config, publish_trained, trainable_model, trained_model
@@ -95,7 +94,7 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
         reference = trainer.reference_logps([pair.columns() for pair in held_out])
         progress = Progress(context, CURVES)
         trainer.add_callback(progress)
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
+        trainer.train(resume_from_checkpoint=newest_checkpoint(trainer.args.output_dir))
     if progress.stopped:
         raise Cancelled
     report = held_out_report(trainer, held_out, reference)

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from torch.utils.data import Sampler
 from transformers import PreTrainedModel
 from trl import DPOConfig, DPOTrainer
 
+from reward.base import distributed
 from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.out_of_memory import halved
 from reward.base.patches.trl_tiles import shrink_tiles
 from reward.training.arguments import trainer_arguments
-from reward.training.trainer import BucketSampler
-from rlhf.common.atomic_checkpoints import DraftingTrainer
+from reward.training.atomic_checkpoints import DraftingTrainer
+from reward.training.steps import StepTrainer
 from rlhf.models.finetuning import autocast, patch_lora_layers, trained_model, trains_all_weights
 from rlhf.settings import DPOSettings
 
@@ -32,12 +32,14 @@ TokenColumns = dict[str, list[int]]
 """A row as TRL reads it: prompt_ids, chosen_ids, rejected_ids."""
 
 
-class PairTrainer(DraftingTrainer, DPOTrainer):
+class PairTrainer(DraftingTrainer, StepTrainer, DPOTrainer):
     """DPOTrainer of a LoRA or of all weights whose rows are token ids: prompt_ids, chosen_ids, rejected_ids.
 
     The reference is the model before the first step. A LoRA can be switched off at any time; whole weights score all
     rows before the training, which takes two numbers a row instead of a second copy of the weights.
     """
+
+    loss_is_scaled_for_ga = True
 
     @classmethod
     def build(
@@ -60,6 +62,8 @@ class PairTrainer(DraftingTrainer, DPOTrainer):
             peft_config=None if trains_all_weights(settings) else lora_of(model, settings),
         )
         patch_lora_layers(trained_model(trainer))
+        trainer.step_rows = settings.batch_size
+        trainer.accelerator.gather = distributed.gather_rows  # accelerate's own needs equal shares
         return trainer
 
     def reference_logps(self, rows: Sequence[TokenColumns]) -> np.ndarray:
@@ -85,11 +89,28 @@ class PairTrainer(DraftingTrainer, DPOTrainer):
     @torch.no_grad()
     def _score(self, rows: Sequence[TokenColumns], score: Callable[[dict[str, Any]], torch.Tensor]) -> np.ndarray:
         """Return `score` of every row, (rows, 2); it takes a batch and returns all chosen, then all rejected."""
-        size, parts = self.args.per_device_eval_batch_size, [np.zeros((0, 2), np.float32)]
-        for start in range(0, len(rows), size):
-            batch = self._prepare_inputs(self.data_collator(list(rows[start : start + size])))
-            parts.append(score(batch).view(2, -1).T.float().cpu().numpy())
-        return np.concatenate(parts)
+        size = self.args.per_device_eval_batch_size
+
+        def score_shard(own: list[TokenColumns]) -> list[np.ndarray]:
+            parts = []
+            for start in range(0, len(own), size):
+                batch = self._prepare_inputs(self.data_collator(own[start : start + size]))
+                parts += list(score(batch).view(2, -1).T.float().cpu().numpy())
+            return parts
+
+        return np.array(distributed.map_shards(score_shard, rows), np.float32).reshape(-1, 2)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:  # noqa: ANN401 (TRL's own signature)
+        """Return TRL's loss; in training, the pass's share of the step's mean loss."""
+        training = trained_model(self).training
+        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        return loss * self.next_weight() if training else loss
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         """Add the reference's log-probabilities. TRL's own method leaves a file in the temporary folder."""
@@ -102,14 +123,12 @@ class PairTrainer(DraftingTrainer, DPOTrainer):
     def _prepare_dataset(self, dataset: Dataset, *_: object) -> Dataset:
         return dataset
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
+    def row_lengths(self) -> list[int]:
+        """Return the tokens of each prompt with its longer answer."""
         rows = self.train_dataset
         assert isinstance(rows, Dataset), "`build` gives the trainer a Dataset"
         columns = zip(rows["prompt_ids"], rows["chosen_ids"], rows["rejected_ids"], strict=True)
-        lengths = [len(prompt) + max(len(chosen), len(rejected)) for prompt, chosen, rejected in columns]
-        return BucketSampler(
-            lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, self.args.seed
-        )
+        return [len(prompt) + max(len(chosen), len(rejected)) for prompt, chosen, rejected in columns]
 
 
 def dpo_config(folder: Path, settings: DPOSettings, rows: int, device: torch.device, *, watching: bool) -> DPOConfig:

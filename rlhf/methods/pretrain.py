@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -25,7 +26,6 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 from trl.trainer.utils import add_fused_lm_head
 
 from data.ids import POLICY, parse_id
@@ -34,16 +34,17 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.starter.tokenizer import save_tokenizer, train_tokenizer
 from data.store import Store
+from reward.base.distributed import map_shards
 from reward.base.machine import library_versions, peak_mb
 from reward.base.patches.cpu_attention import choose_cpu_attention
 from reward.base.patches.trl_tiles import shrink_tiles
 from reward.base.placement import bfloat16_is_faster
 from reward.base.text.template_options import TemplateOptions
 from reward.training.arguments import trainer_arguments
-from reward.training.callback import Progress
-from rlhf.common.atomic_checkpoints import DraftingTrainer
+from reward.training.atomic_checkpoints import DraftingTrainer
+from reward.training.callback import Progress, newest_checkpoint
 from rlhf.common.muon import MuonAdamW
-from rlhf.methods.pretraining_rows import PretrainingRows, collate
+from rlhf.methods.pretraining_rows import PassesOf, PretrainingRows, collate
 from rlhf.methods.pretraining_text import TextSource, read_text
 from rlhf.models.finetuning import merge_parent, publish_model
 from rlhf.models.policy_loading import Bases, adapter_folder
@@ -63,7 +64,11 @@ def run(context: RunContext, settings: PretrainSettings) -> RunResult:
     store = context.store
     text = read_text(settings.text, settings.column)
     parent = store.policies.get(parse_id(settings.from_, POLICY)) if settings.from_ else None
-    model, tokenizer = continued_model(store, parent) if parent else new_model(settings, text)
+    if parent:
+        model, tokenizer = continued_model(store, parent)
+    else:
+        tokenizer = context.once(lambda: new_tokenizer(settings, text))
+        model = new_model(settings, tokenizer)
     context_length = min(settings.context, model.config.get_text_config().max_position_embeddings)
     rows = PretrainingRows(text, tokenizer, settings.model_copy(update={"context": context_length}))
     train(context, settings, model, rows)
@@ -95,15 +100,19 @@ def _inherited(parent: Policy, tokenizer: PreTrainedTokenizerBase) -> dict[str, 
     return TemplateOptions.of(parent).keywords() | {"chat_template": tokenizer.chat_template}
 
 
-def new_model(settings: PretrainSettings, text: TextSource) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return a random Llama of the requested shape, and a tokenizer trained on the text."""
+def new_tokenizer(settings: PretrainSettings, text: TextSource) -> PreTrainedTokenizerBase:
+    """Return a tokenizer trained on the text."""
     count = min(TOKENIZER_DOCUMENTS, 50 * settings.max_steps * settings.batch_size)
     documents = itertools.islice(text.documents(settings.seed), count)
     with TemporaryDirectory() as folder:
         save_tokenizer(train_tokenizer(documents, settings.vocab_size), Path(folder), settings.context)
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def new_model(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """Return a random Llama of the requested shape."""
     torch.manual_seed(settings.seed)
-    return LlamaForCausalLM(llama_config(settings, tokenizer)), tokenizer
+    return LlamaForCausalLM(llama_config(settings, tokenizer))
 
 
 def continued_model(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -114,7 +123,13 @@ def continued_model(store: Store, parent: Policy) -> tuple[PreTrainedModel, PreT
 
 
 class _MuonTrainer(DraftingTrainer):
-    """A Trainer that trains matrices by Muon and the rest by AdamW."""
+    """A Trainer that trains matrices by Muon and the rest by AdamW. Its loss is a mean over the step's tokens."""
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Return this process's passes, which accelerate must not share once more."""
+        assert isinstance(self.train_dataset, PretrainingRows), "`build_trainer` gives the trainer rows"
+        passes = PassesOf(self.train_dataset, self.args.train_batch_size)
+        return DataLoader(passes, batch_size=None, collate_fn=self.data_collator)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Create the optimizer of all weights."""
@@ -132,7 +147,7 @@ def train(context: RunContext, settings: PretrainSettings, model: PreTrainedMode
     trainer = build_trainer(context.checkpoints(), settings, model, rows)
     progress = Progress(context)
     trainer.add_callback(progress)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
+    trainer.train(resume_from_checkpoint=newest_checkpoint(context.checkpoints()))
     if progress.stopped:
         raise Cancelled
 
@@ -156,7 +171,7 @@ def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedMod
     return _MuonTrainer(model, arguments, data_collator=collate, train_dataset=rows)
 
 
-def llama_config(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+def llama_config(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase) -> LlamaConfig:
     """Return a Llama of the requested width and depth, with tied embeddings; feed-forward 2.75 times as wide."""
     return LlamaConfig(
         vocab_size=len(tokenizer),
@@ -180,11 +195,19 @@ def held_out_loss(model: PreTrainedModel, rows: PretrainingRows) -> float | None
     add_fused_lm_head(model)
     settings = rows.settings
     held_out = list(rows.of(itertools.islice(rows.text.held_out(settings.seed + 10**6), HELD_OUT)))
-    total = count = 0.0
-    for start in range(0, len(held_out), settings.batch_size):
-        batch = collate([{"input_ids": row} for row in held_out[start : start + settings.batch_size]])
-        tokens = int((batch["labels"][:, 1:] != -100).sum())
-        loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}, **FUSED).loss
-        total += loss.item() * tokens
-        count += tokens
-    return total / count if count else None
+    batches = [held_out[start : start + settings.batch_size] for start in range(0, len(held_out), settings.batch_size)]
+
+    def measure(own: list[list[list[int]]]) -> list[tuple[float, int]]:
+        return [_summed_loss(model, rows) for rows in own]
+
+    sums = map_shards(measure, batches)
+    count = sum(tokens for _, tokens in sums)
+    return sum(loss for loss, _ in sums) / count if count else None
+
+
+def _summed_loss(model: PreTrainedModel, rows: list[list[int]]) -> tuple[float, int]:
+    """Return the sum of the rows' losses per token, in nats, and their tokens."""
+    batch = collate([{"input_ids": row} for row in rows])
+    tokens = int((batch["labels"][:, 1:] != -100).sum())
+    loss = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}, **FUSED).loss
+    return loss.item() * tokens, tokens

@@ -11,15 +11,18 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase
 
 from data.starter.corpus import DOCUMENT
+from reward.base import distributed
 from rlhf.methods.pretraining_text import TextSource
 from rlhf.settings import PretrainSettings
 
+Item = TypeVar("Item")
 READ_AT_ONCE = 1_000
 """Number of documents that are tokenized together."""
 WINDOW = 64
@@ -63,7 +66,20 @@ def pack(documents: Iterator[list[int]], length: int) -> Iterator[list[int]]:
         yield waiting
 
 
-def batches_of(items: Iterator[str], size: int) -> Iterator[list[str]]:
+class PassesOf(IterableDataset):
+    """This process's rows of each pass: steps of `rows`, cut into passes of `size` rows a process."""
+
+    def __init__(self, rows: PretrainingRows, size: int) -> None:
+        self.rows, self.size = rows, size
+
+    def __iter__(self) -> Iterator[list[dict[str, list[int]]]]:
+        processes, rank = distributed.world_size(), distributed.rank()
+        for step in batches_of(iter(self.rows), self.rows.settings.batch_size):
+            for start in range(0, len(step), processes * self.size):
+                yield step[start : start + processes * self.size][rank::processes]
+
+
+def batches_of(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
     """Yield lists of `size` items; the last one may be shorter."""
     while batch := list(itertools.islice(items, size)):
         yield batch

@@ -14,10 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from transformers.trainer_utils import get_last_checkpoint
 
 from data.records import Policy, Prompt, Snapshot
 from data.run_context import Cancelled, RunContext, RunResult
@@ -26,7 +25,7 @@ from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
 from reward.base.text.unusable_prompts import SkippedPrompts
-from reward.training.callback import Progress
+from reward.training.callback import Progress, newest_checkpoint
 from rlhf.common.metrics import best_of_n_kl
 from rlhf.methods.answer_samplers import BestOfN
 from rlhf.methods.chosen_answers import ChosenAnswer, draw_chosen, training_rows, write_chosen
@@ -79,20 +78,23 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
     skipped = SkippedPrompts(Counter())
     for number in range(settings.rounds):
         rows = _sample_round(context, settings, start, number, newest, skipped)
-        snapshot = _freeze_round(context, rows, number)
+        snapshot = context.once(partial(_freeze_round, context, rows, number))
         rounds.append({"snapshot": snapshot.public} | _round_figures(context, rows, number))
         newest, base = _imitate(context, settings, start, number, rows)
     assert newest is not None, "settings ask for at least one round"
-    policy = publish_policy(
-        context,
-        newest.rename(context.folder / "adapter"),
-        "rejection",
-        parent,
-        base,
-        reward_model_id=judge and judge.id,
-        snapshot_id=snapshot.id,
-        seed=settings.seed,
-        config=as_dict(settings) | {"reward": start.reward},
+    finished = newest
+    policy = context.once(
+        lambda: publish_policy(
+            context,
+            finished.rename(context.folder / "adapter"),
+            "rejection",
+            parent,
+            base,
+            reward_model_id=judge and judge.id,
+            snapshot_id=snapshot.id,
+            seed=settings.seed,
+            config=as_dict(settings) | {"reward": start.reward},
+        )
     )
     report = {"rounds": rounds, "reward_start": rounds[0]["reward"], "best_of_n_kl_bound": best_of_n_kl(settings.n)}
     cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
@@ -113,7 +115,7 @@ def _sample_round(
     Saved chunks are not drawn again. Raises BadInput if no prompt can be answered, or no answer ended.
     """
     folder = _round(context, number) / "answers"
-    folder.mkdir(parents=True, exist_ok=True)
+    context.once(lambda: folder.mkdir(parents=True, exist_ok=True))
     prompts = round_prompts(start.prompts, number * settings.prompts_per_round, settings.prompts_per_round)
     size = max(1, CHUNK * settings.batch_size // settings.n)
     chunks = [prompts[first : first + size] for first in range(0, len(prompts), size)]
@@ -125,7 +127,8 @@ def _sample_round(
             if context.cancelled():
                 raise Cancelled
             sampler = sampler or _load_sampler(context, settings, start, newest)
-            write_chosen(file, draw_chosen(sampler, settings, chunk, number, skipped))
+            chosen = draw_chosen(sampler, settings, chunk, number, skipped)
+            context.once(partial(write_chosen, file, chosen))
         rows += json.loads(file.read_text(encoding="utf-8"))
         context.progress(place + 1, len(chunks), f"chunks of answers, round {number + 1} of {settings.rounds}")
     if not rows and skipped.first:
@@ -200,10 +203,10 @@ def _imitate(
     trainer = build_trainer(folder / "trainer", settings, merge_parent(base, start.adapter), base, training_rows(rows))
     progress = Progress(context, CURVES, f"steps, round {number + 1} of {settings.rounds}", number, settings.rounds)
     trainer.add_callback(progress)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(trainer.args.output_dir))
+    trainer.train(resume_from_checkpoint=newest_checkpoint(trainer.args.output_dir))
     if progress.stopped:
         raise Cancelled
-    save_trained_adapter(lora_model(trainer), folder / "draft", start.adapter).rename(done)
+    context.once(lambda: save_trained_adapter(lora_model(trainer), folder / "draft", start.adapter).rename(done))
     return done, base
 
 

@@ -21,6 +21,7 @@ from data.starter import SOURCE
 from data.tables.online_pairs import OnlinePair
 from data.views.judging import UNPREDICTED
 from labeling.texts.pages import stored_line
+from reward.base import distributed
 from reward.base.frozen_base import Base
 from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.methods.answer_samplers import load_sampler
@@ -38,17 +39,22 @@ SPAN = 8.0
 def run(context: RunContext, settings: SampleSettings) -> RunResult:
     """Sample chunk by chunk. A cancelled run stops between two tokens and keeps all finished chunks.
 
+    The processes of the run share each chunk, and the main one stores it.
+
     Raises BadInput for impossible settings, for an unknown policy, and if no prompt fits the base.
     """
     counts = prompts_per_split(context.store, settings)
     find_project_id(context.store, settings.project)
     sampling = SamplingRun.load(context, settings)
     answered, starter = sampling.answered[0], sampling.knows_starter
-    prompts = choose_prompts(context.store, counts, answered, settings.seed, settings.last_prompt, starter=starter)
+    prompts = context.once(
+        lambda: choose_prompts(context.store, counts, answered, settings.seed, settings.last_prompt, starter=starter)
+    )
     sampling.note_prompts(len(prompts))
     encoded = sampling.encode(prompts)
     context.progress(0, len(encoded), "prompts")
-    least, most = (max(1, batches * settings.batch_size // sampling.answers_per_prompt) for batches in (1, CHUNK))
+    rows = settings.batch_size * distributed.world_size()
+    least, most = (max(1, batches * rows // sampling.answers_per_prompt) for batches in (1, CHUNK))
     for chunk in _chunks(encoded, least, most):
         _stop_if_cancelled(context)
         sampling.sample(chunk)
@@ -86,7 +92,9 @@ class SamplingRun:
         tally = SamplingCounts()
         for base in dict.fromkeys(sampler.base for sampler in samplers):
             tally.notes += [f"{Path(base.name).name}: {problem}" for problem in base.encoding.template_problems]
-        answered = [Counter(row.prompt_id for row in store.completions.of_policy(policy.id)) for policy in policies]
+        answered = context.once(
+            lambda: [Counter(row.prompt_id for row in store.completions.of_policy(policy.id)) for policy in policies]
+        )
         return cls(context, settings, samplers, answered, tally)
 
     @property
@@ -148,8 +156,15 @@ class SamplingRun:
 
     def sample(self, chunk: Sequence[PromptIds]) -> None:
         """Draw the answers of one chunk, then store them and their pairs in one transaction."""
-        store, run_id, tally = self.context.store, self.context.run.id, self.tally
         drawn = [self._draw(chunk, side) for side in range(len(self.samplers))]
+        self.context.once(lambda: self._store(chunk, drawn))
+        for sampler, rows in zip(self.samplers, drawn, strict=True):
+            self.ended[sampler.policy.public] += sum(answer["ended"] for answer in rows)
+        self.tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
+
+    def _store(self, chunk: Sequence[PromptIds], drawn: Sequence[list[dict]]) -> None:
+        """Store the answers of each policy, and their pairs."""
+        store, run_id, tally = self.context.store, self.context.run.id, self.tally
         project_id = find_project_id(store, self.settings.project)
         pairing = AnswerPairing(store, tally, self.settings.pairs, run_id, project_id, self.settings.priority)
         with store.transaction():
@@ -160,9 +175,6 @@ class SamplingRun:
                 else:
                     first = place * self.answers_per_prompt
                     pairing.add_items(prompt.id, ids[0][first : first + self.answers_per_prompt])
-        for sampler, rows in zip(self.samplers, drawn, strict=True):
-            self.ended[sampler.policy.public] += sum(answer["ended"] for answer in rows)
-        tally.add([prompt for prompt, _ in chunk], [answer for rows in drawn for answer in rows])
 
     def _add_contest(self, prompt_id: int, first: str, second: str, project_id: int) -> None:
         """Pair the answers of two policies to a prompt. A pair of equal texts is never shown."""
@@ -186,6 +198,7 @@ class SamplingRun:
         sampling: dict[str, Any] = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
         sampling |= {"template_set": list(settings.template_set)} if settings.template_set else {}
         about = {"policy_id": sampler.policy.id, "sampling": sampling, "seed": settings.seed}
+        answers = distributed.map_shards(lambda own: sampler.draw(own, limits, settings.seed) if own else [], requests)
         return [
             {
                 "prompt_id": request.prompt_id,
@@ -195,7 +208,7 @@ class SamplingRun:
                 "ended": answer.ended,
             }
             | about
-            for request, answer in zip(requests, sampler.draw(requests, limits, settings.seed), strict=True)
+            for request, answer in zip(requests, answers, strict=True)
         ]
 
 
@@ -215,5 +228,5 @@ def _chunks(encoded: Sequence[PromptIds], least: int, most: int) -> Iterator[lis
         began = monotonic()
         yield waiting[:size]
         del waiting[:size]
-        seconds = max(monotonic() - began, 1e-3)
+        seconds = max(*distributed.all_gather(monotonic() - began), 1e-3)
         size = max(least, min(most, int(size * SPAN / seconds)))

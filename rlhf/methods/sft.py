@@ -17,7 +17,6 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from transformers import PreTrainedModel
-from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from data.run_context import Cancelled, RunContext, RunResult
@@ -29,8 +28,9 @@ from reward.base.lora_targets import lora_of
 from reward.base.machine import peak_mb
 from reward.base.patches.trl_tiles import shrink_tiles
 from reward.training.arguments import trainer_arguments
-from reward.training.callback import Progress
-from rlhf.common.atomic_checkpoints import DraftingTrainer
+from reward.training.atomic_checkpoints import DraftingTrainer
+from reward.training.callback import Progress, newest_checkpoint
+from reward.training.steps import StepTrainer
 from rlhf.methods.sft_rows import describe_row, tokenize_rows
 from rlhf.models.finetuning import (
     autocast,
@@ -105,14 +105,19 @@ def train(
             check_packing(trainer)
         progress = Progress(context)
         trainer.add_callback(progress)
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(context.checkpoints())))
+        trainer.train(resume_from_checkpoint=newest_checkpoint(context.checkpoints()))
     if progress.stopped:
         raise Cancelled
     return trained_model(trainer)
 
 
-class RowTrainer(DraftingTrainer, SFTTrainer):
-    """TRL's SFTTrainer with atomic checkpoints."""
+class RowTrainer(DraftingTrainer, StepTrainer, SFTTrainer):
+    """TRL's SFTTrainer with atomic checkpoints. Its loss is a sum over the step's tokens in all processes."""
+
+    def row_lengths(self) -> list[int]:
+        """Return the tokens of every row."""
+        assert isinstance(self.train_dataset, Dataset), "`build_trainer` gives the trainer a Dataset"
+        return [len(ids) for ids in self.train_dataset["input_ids"]]
 
     def create_model_card(self, *_: object, **__: object) -> None:
         """Write no model card: a checkpoint is not published."""
@@ -140,7 +145,6 @@ def build_trainer(
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         **autocast(settings),
-        train_sampling_strategy="group_by_length",
         logging_steps=max(1, min(10, steps // 5)),
         save_steps=100,
         max_length=None,
@@ -152,6 +156,7 @@ def build_trainer(
     lora = None if trains_all_weights(settings) else lora_of(model, settings)
     trainer = RowTrainer(model, arguments, train_dataset=data, processing_class=tokenizer, peft_config=lora)
     patch_lora_layers(trained_model(trainer))
+    trainer.step_rows = settings.batch_size
     return trainer
 
 

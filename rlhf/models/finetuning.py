@@ -156,8 +156,16 @@ def publish_trained(
 ) -> Policy:
     """Add what was trained to the home as a policy of `kind`: a LoRA with the parent's `adapter`, or whole weights."""
     if isinstance(model, PeftModel):
-        folder = save_trained_adapter(model, context.folder / "adapter", adapter)
-        return publish_policy(context, folder, kind, parent, base, **about)
+        return context.once(
+            lambda: publish_policy(
+                context,
+                save_trained_adapter(model, context.folder / "adapter", adapter),
+                kind,
+                parent,
+                base,
+                **about,
+            )
+        )
     options = base.template_options
     fingerprint = Base(model, base.tokenizer, context.run.public, options=options).fingerprint
     return publish_model(
@@ -182,17 +190,21 @@ def publish_model(
 
     Folder and row appear together. A full disk leaves neither.
     """
-    with TemporaryDirectory(prefix=".model.", dir=context.folder) as place:
-        folder = Path(place) / "base"
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        policy = context.store.policies.publish_base(folder, run_id=context.run.id, **columns)
-    shutil.rmtree(context.checkpoints())
-    return policy
+
+    def publish() -> Policy:
+        with TemporaryDirectory(prefix=".model.", dir=context.folder) as place:
+            folder = Path(place) / "base"
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+            policy = context.store.policies.publish_base(folder, run_id=context.run.id, **columns)
+        shutil.rmtree(context.checkpoints())
+        return policy
+
+    return context.once(publish)
 
 
 def publish_policy(context: RunContext, folder: Path, kind: str, parent: Policy, base: Base, **about: Any) -> Policy:  # noqa: ANN401 (columns of a policy)
-    """Move a finished adapter into the home as a policy of `kind`, and delete the run's checkpoints.
+    """Move a finished adapter into the home as a policy of `kind`, and delete the run's checkpoints, in one process.
 
     `about` holds further columns of the policy: config, seed, snapshot_id, ...
     """

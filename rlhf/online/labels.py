@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext
@@ -71,10 +72,14 @@ class LabelStream:
             if most and self.total >= most:
                 self.end_reason = f"{self.total:,} labels are there"
                 return False
-            self.queue.top_up(more)
-            if self.queue.is_dry:
+            if self.context.once(partial(self._ask, more)):
                 return True
             self.rest()
+
+    def _ask(self, more: More) -> bool:
+        """Top up the questions; return whether nothing is left to ask."""
+        self.queue.top_up(more)
+        return self.queue.is_dry
 
     def stop_if_cancelled(self) -> None:
         """Raise Cancelled if somebody asked the run to stop."""
@@ -82,15 +87,20 @@ class LabelStream:
             raise Cancelled
 
     def read(self) -> None:
-        """Read the store's labels if they may have changed."""
+        """Read the store's labels if they may have changed; all processes of the run get the same ones."""
+        if (changed := self.context.once(self._read_changed)) is not None:
+            self._read, rows = changed
+            self.training, self.total = [row for row in rows if row.split == "train"], len(rows)
+
+    def _read_changed(self) -> tuple[tuple, list[PreferenceRow]] | None:
+        """Return the mark of the store's labels and the labels, or None if they are those that were read last."""
         mark = change_mark(self.context.store)
         if mark == self._read:
-            return
+            return None
         try:
-            rows = preference_rows(self.context.store, source=self.settings.labels)
+            return mark, preference_rows(self.context.store, source=self.settings.labels)
         except BadInput:  # nobody has labelled yet: the run was started with checked settings
-            rows = []
-        self.training, self.total, self._read = [row for row in rows if row.split == "train"], len(rows), mark
+            return mark, []
 
     def _report(self, needed: int) -> None:
         """Report the labels that are there: towards those that were asked for, else towards the next step."""

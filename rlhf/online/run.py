@@ -117,9 +117,9 @@ class OnlineRun:
         except Cancelled:
             self.publish(last=True)
             raise
-        self.labels.queue.close()
+        self.context.once(self.labels.queue.close)
         self.publish(last=True)
-        shutil.rmtree(self.context.checkpoints())
+        self.context.once(lambda: shutil.rmtree(self.context.checkpoints()))
         report = self.report() | {"seconds": round(time.monotonic() - self.started, 1), "peak_mb": peak_mb()}
         return RunResult(self._published(), report | {"placement": self.trainer.base.placement.describe()})
 
@@ -131,6 +131,10 @@ class OnlineRun:
         updates, labels = self.trainer.updates_done, len(self.labels.training)
         if updates == self.published_at[0]:
             return
+        self.context.once(lambda: self._publish(updates, labels, last=last))
+        self.published_at = updates, labels
+
+    def _publish(self, updates: int, labels: int, *, last: bool) -> None:
         reward = self._publish_reward() if last else None
         folder = self.context.folder / "policy"
         self.trainer.base.save_adapter(POLICY, folder)
@@ -148,7 +152,6 @@ class OnlineRun:
             | {"fingerprint": self.trainer.base.fingerprint}
             | self.trainer.base.template_options.keywords(),
         )
-        self.published_at = updates, labels
 
     def _publish_reward(self) -> RewardModel | None:
         self.labels.read()
@@ -190,7 +193,7 @@ class OnlineRecorder(RunRecorder):
 
         A run is stopped before an update, when the checkpoint holds the very policy that is published.
         """
-        self.online.labels.queue.top_up()
+        self.context.once(self.online.labels.queue.top_up)
         if self.online.trainer.updates_done * cast(PPOConfig, args).steps_per_update == state.global_step:
             self.online.publish_if_due()
 

@@ -44,15 +44,19 @@ class OnlineTrainer(PPOTrainer):
             return super()._collect(update)
         rows, prompts = self._choose_prompts(update)
         self.collector.begin_rollout()
-        answers = self.collector.sample(prompts, update)
+        answers = self.collector.sample_shared(prompts, update)
         self._learn()
-        self.asking.begin(update, rows, prompts, answers)
-        self.labels.queue.begin(update, self.asking.more)
+
+        def ask() -> None:
+            self.asking.begin(update, rows, prompts, answers)
+            self.labels.queue.begin(update, self.asking.more)
+
+        self.labels.context.once(ask)
         if not self.labels.wait(update, self.asking.more):
             self.end_reason, self.control.should_training_stop = self.labels.end_reason, True
         self._started = time.perf_counter()  # nobody's work is measured by the time that labelers take
         self._learn()
-        return self.collector.score(rows, prompts, answers)
+        return self.collector.score_shared(rows, prompts, answers)
 
     def _learn(self) -> None:
         """Fit the reward to labels that are new, and take its unit from the start's answers again."""

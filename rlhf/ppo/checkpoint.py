@@ -2,7 +2,7 @@
 """The state of a PPO run, in memory and in a checkpoint folder.
 
 A checkpoint holds policy, critic, optimizer, schedule and `PPOState`, and nothing else. `ppo_state.json` is its last
-file: a folder without it is no checkpoint. See `rlhf.common.atomic_checkpoints`.
+file: a folder without it is no checkpoint. See `reward.training.atomic_checkpoints`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from data.errors import BadInput
 from reward.base.frozen_base import Base
-from rlhf.common.atomic_checkpoints import checkpoints
+from reward.training.atomic_checkpoints import checkpoints
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.guard import GuardState

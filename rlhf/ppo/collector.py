@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from labeling.texts.pages import bad_input
-from rlhf.common import distributed
+from reward.base import distributed
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.out_of_memory import explain_out_of_memory
@@ -39,7 +39,11 @@ class RolloutCollector:
         Raises BadInput for a policy whose weights are no longer finite.
         """
         self.begin_rollout()
-        return join_shards(self._gather(lambda: self._collect_shard(rows, prompts, key)))
+        shard = distributed.shard(len(prompts))
+        own, own_prompts = [rows[row] for row in shard], [prompts[row] for row in shard]
+        return join_shards(
+            self._gather(lambda: self.score(own, own_prompts, self.sample(own_prompts, key, shard.start)))
+        )
 
     def begin_rollout(self) -> None:
         """Forget the texts of the last rollout. Raises BadInput if the weights are no longer finite."""
@@ -50,7 +54,28 @@ class RolloutCollector:
 
     def sample_and_score(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
         """Return answers to `prompts` and the reward's raw scores (B,)."""
-        return join_shards(self._gather(lambda: self._score_shard(rows, prompts, key)))
+        shard = distributed.shard(len(prompts))
+        own = [rows[row]["prompt"] for row in shard]
+
+        def work() -> tuple[Rollout, Tensor]:
+            answers = self.sample([prompts[row] for row in shard], key, shard.start)
+            return answers, self.scorer.raw_scores(own, answers.ids)
+
+        return join_shards(self._gather(work))
+
+    def sample_shared(self, prompts: list[list[int]], key: int) -> Rollout:
+        """Answer prompts; each process of the run answers its shard."""
+        shard = distributed.shard(len(prompts))
+        own = [prompts[row] for row in shard]
+        return join_shards(self._gather(lambda: self.sample(own, key, shard.start)))
+
+    def score_shared(self, rows: Sequence[PromptRow], prompts: list[list[int]], answers: Rollout) -> ScoredRollout:
+        """Score answers that all processes of the run have; each scores its shard."""
+        shard = distributed.shard(len(prompts))
+        own = [rows[row] for row in shard], [prompts[row] for row in shard]
+        part = slice(shard.start, shard.stop)
+        own_answers = Rollout(answers.ids[part], answers.logps[part], answers.ended[part])
+        return join_shards(self._gather(lambda: self.score(*own, own_answers)))
 
     def score(self, rows: Sequence[PromptRow], prompts: list[list[int]], answers: Rollout) -> ScoredRollout:
         """Score answers that `sample` gave in this process, and compute statistics and KL to the reference."""
@@ -79,13 +104,3 @@ class RolloutCollector:
                 return work()
 
         return distributed.gather_results(explained)
-
-    def _collect_shard(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
-        shard = distributed.shard(len(prompts))
-        own = [prompts[row] for row in shard]
-        return self.score([rows[row] for row in shard], own, self.sample(own, key, shard.start))
-
-    def _score_shard(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
-        shard = distributed.shard(len(prompts))
-        answers = self.sample([prompts[row] for row in shard], key, shard.start)
-        return answers, self.scorer.raw_scores([rows[row]["prompt"] for row in shard], answers.ids)

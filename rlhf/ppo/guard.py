@@ -22,8 +22,8 @@ from typing import Any
 
 from torch import Tensor
 
+from reward.base import distributed
 from reward.protocol import Prompt
-from rlhf.common import distributed
 from rlhf.ppo.reward_shaping import RewardUnit, Scorer
 from rlhf.ppo.rollout import join_shards
 from rlhf.sampling.sampler import Rollout

@@ -13,9 +13,9 @@ from typing import Any
 from data.errors import BadInput
 from data.records import Prompt
 from data.store import Store
+from reward.base import distributed
 from reward.base.frozen_base import Base
 from reward.base.text.unusable_prompts import SkippedPrompts, UnusablePrompt
-from rlhf.common import distributed
 from rlhf.sampling.pairing import training_prompts
 
 PromptRow = dict[str, Any]

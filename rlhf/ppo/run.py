@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.starter import SOURCE
 from labeling.texts.pages import bad_input
+from reward.base import distributed
 from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.machine import library_versions, peak_mb
@@ -24,7 +24,6 @@ from reward.base.memory import bytes_per_token, tokens_per_pass
 from reward.base.out_of_memory import halved
 from reward.base.placement import Placement, check_cpu_bfloat16, placement_on
 from reward.model import RewardModel
-from rlhf.common import distributed
 from rlhf.models.policy_loading import adapter_folder, check_template_set, template_options
 from rlhf.models.reward_choice import load_reward, with_uncertainty_penalty
 from rlhf.models.reward_sources import choose_reward
@@ -61,7 +60,6 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     recorder = RunRecorder(context)
     skipped: Counter[str] = Counter()
     trainer = _make_trainer(context, settings, parent, reward_model, recorder, skipped)
-    distributed.barrier()  # until the main process has copied the checkpoint to resume from
     checkpoint = last_checkpoint(context.checkpoints())
     try:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -70,9 +68,7 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
             recorder.people.panel.close()
     if recorder.cancelled:
         raise Cancelled
-    if distributed.rank():
-        return RunResult()
-    policy = _publish(context, settings, trainer, parent, reward_model)
+    policy = context.once(lambda: _publish(context, settings, trainer, parent, reward_model))
     report = report_figures(trainer) | ({"skipped": dict(skipped)} if skipped else {})
     if recorder.people:
         report |= {"people": recorder.people.panel.read().report()}
@@ -151,8 +147,7 @@ def make_config(settings: PPOSettings, folder: Path, rows: int = PASS) -> PPOCon
 
     Raises BadInput for sizes that do not divide.
     """
-    processes = int(os.environ.get("WORLD_SIZE", 1))  # torch's variable; the processes are not connected yet
-    size, accumulated = split_minibatch(settings.minibatch, processes, rows)
+    size, accumulated = split_minibatch(settings.minibatch, distributed.world_size(), rows)
     options = {name: value for name, value in settings if name in SAME_NAME}
     options |= {name: getattr(settings, name) or None for name in OFF_AT_0}
     device = Placement.choose(settings).device

@@ -10,7 +10,6 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from data.run_context import RunContext
 from data.starter import rubric
-from rlhf.common import distributed
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.people.early_stop import PeopleStop
 from rlhf.ppo.prompt_rows import PromptRow
@@ -36,11 +35,7 @@ class RunRecorder(TrainerCallback):
         if self.people is not None and self.people.status:
             note += f"; {self.people.status}"
         self.context.progress(state.global_step, state.max_steps, note)
-        if (
-            state.global_step % per_update == 0
-            and state.global_step < state.max_steps
-            and distributed.any_rank(self.context.cancelled())
-        ):
+        if state.global_step % per_update == 0 and state.global_step < state.max_steps and self.context.cancelled():
             self.cancelled = control.should_save = control.should_training_stop = True
 
     def on_log(

@@ -21,7 +21,7 @@ from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import LARGE_BASE, keep_freed_memory
 from reward.protocol import Rewarder, RewardFunction
-from rlhf.common.atomic_checkpoints import DraftingTrainer
+from reward.training.atomic_checkpoints import DraftingTrainer
 from rlhf.ppo.checkpoint import BestPolicy, Identity, load_adapter, load_state, run_identity, save_state
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.out_of_memory import explain_out_of_memory

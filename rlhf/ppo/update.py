@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from reward.base import distributed
 from reward.base.frozen_base import Base
-from rlhf.common import distributed
 from rlhf.ppo import arithmetic
 from rlhf.ppo.actor_critic import answer_batch, scatter_tokens
 from rlhf.ppo.config import NO_CRITIC, PPOConfig

@@ -15,7 +15,7 @@ from data.settings import as_dict, parse_settings
 from data.store import Store
 from data.views.frozen_rows import NOTE
 from labeling.texts.pages import bad_input, stored_line, text
-from reward.placement_settings import PlacementSettings
+from reward.placement_settings import PROCESS_KEYS, PlacementSettings
 from rlhf.kinds import Kind, find_kind, start_command
 from rlhf.ppo.settings import NO_GUARD
 from rlhf.runs import preflight, supervisor
@@ -85,14 +85,18 @@ def queue_judging(store: Store, run: Run, kind: Kind, report: dict[str, Any]) ->
     return report | {"judged_by": sampling.public}
 
 
-def resume(store: Store, run_id: int, *, by: str) -> Run:
-    """Queue a run that continues from an ended run's checkpoint. Raises BadInput if there is none."""
+def resume(store: Store, run_id: int, *, by: str, processes: str | None = None) -> Run:
+    """Queue a run that continues from an ended run's checkpoint, perhaps in another number of processes.
+
+    Raises BadInput if there is no checkpoint.
+    """
     old = store.runs.get(run_id)
     if old.state not in ("cancelled", "failed", "lost"):
         raise bad_input("need.ended_run", run=old.public, state=text(f"runs.state_{old.state}"))
     if not has_checkpoint(store, old):
         raise bad_input("need.checkpoint", run=old.public, command=start_command(old.kind))
-    return launch(store, old.kind, {**former_settings(old), **_frozen_rows(store, old)}, by=by, resumes=old.id)
+    settings = {**former_settings(old), **_frozen_rows(store, old)} | ({"processes": processes} if processes else {})
+    return launch(store, old.kind, settings, by=by, resumes=old.id)
 
 
 def former_settings(run: Run) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def _refuse_other_settings(old: Run, resolved: dict) -> None:
     Empty settings are of runs that an earlier version queued.
     """
     for key, value in resolved.items():
-        if old.settings.get(key, "") not in ("", value):
+        if key not in PROCESS_KEYS and old.settings.get(key, "") not in ("", value):
             raise bad_input(
                 "refused.other_setting",
                 field=key,

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from data.ids import REWARD_MODEL, parse_id
 from data.records import Policy
@@ -35,21 +34,17 @@ from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.preflight_template import check_template_arguments
 from rlhf.runs.preflight_weights import (
     ExportsModel,
+    ReadsReward,
     StartsFromPolicy,
     check_adapter,
     check_adapter_to_merge,
     check_finetuning,
     check_named_adapter,
 )
+from rlhf.runs.processes.plan import plan_processes
 from rlhf.runs.resolve import resolve_models
 from rlhf.sampling.pairing import find_project_id, prompts_per_split
 from rlhf.settings import CompareSettings, PretrainSettings, SampleSettings
-
-
-class ReadsReward(Protocol):
-    """Settings that name a reward in `reward`."""
-
-    reward: str
 
 
 def check(store: Store, kind: Kind, settings: Settings) -> Settings:
@@ -62,6 +57,7 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
     models = resolve_models(store, kind, settings)
     check_installed(as_dict(models))
     check_template_arguments(store, models)
+    plan_processes(store.home, models)
     return models
 
 

@@ -22,6 +22,12 @@ class StartsFromPolicy(Protocol):
     from_: str
 
 
+class ReadsReward(Protocol):
+    """Settings that name a reward in `reward`."""
+
+    reward: str
+
+
 class ExportsModel(StartsFromPolicy, Protocol):
     """Settings that name a policy in `from_`, or in its place a reward model in `reward`."""
 

@@ -3,8 +3,8 @@
 
 It writes the run's end: done, failed or cancelled. Its output goes to runs/RUN/log.txt.
 
-If the home has an `accelerate.yaml`, this process launches a run that processes can share: see `rlhf.runs.processes`.
-The first process is the run's main process; the others read the store and write nothing.
+If several processes share the run, this process launches them: see `rlhf.runs.processes`. The first one is the run's
+main process; the others open the store to read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from data.errors import BadInput, StoreTrouble, show_controls
 from data.logs import LOG, limit_repeats
 from data.records import Run
 from data.run_context import Cancelled, RunContext, RunResult
-from data.settings import parse_settings
+from data.settings import Settings, parse_settings
 from data.sqlite.disk_full import is_disk_full
 from data.store import Store
 from data.tables.process_identity import identify_process
@@ -32,19 +32,19 @@ from rlhf.common.library_warnings import silence_libraries
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
 from rlhf.runs.launch import has_checkpoint, queue_judging
-from rlhf.runs.processes import (
+from rlhf.runs.processes.context import SecondaryContext, SharedContext
+from rlhf.runs.processes.launcher import (
     HALF_PASSES,
     UNDER_LAUNCHER,
     LeftToLauncher,
     is_ending,
     launch_processes,
     leave_to_launcher,
+    processes_of,
 )
 
 HEARTBEAT_SECONDS = 5.0
 """Seconds between two heartbeats in the store."""
-ACCELERATE_CONFIG = "accelerate.yaml"
-"""File in the home with the number of processes, in accelerate's format; see docs/how-to/several-gpus.md."""
 EXIT = {"done": 0, "failed": 1, "cancelled": 3, "unwritten": os.EX_IOERR}
 
 
@@ -56,7 +56,7 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     store.runs.start(run.id, *identify_process(os.getppid() if UNDER_LAUNCHER else None))
     threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
     try:
-        result = _run_in_memory(RunContext(store, run), kind)
+        result = _run_in_memory((SharedContext if UNDER_LAUNCHER else RunContext)(store, run), kind)
         report = {"peak_mb": peak_mb()} | queue_judging(store, run, kind, result.report)
         return store.runs.finish(run.id, "done", produced=result.produced, report=report).state
     except Cancelled:
@@ -79,6 +79,8 @@ def _run_in_memory(context: RunContext, kind: Kind) -> RunResult:
     def work() -> RunResult:
         return kind.runner()(context, settings)
 
+    if UNDER_LAUNCHER:
+        _connect(context, settings)
     try:
         return work() if UNDER_LAUNCHER else retry_halved(work)
     except Exception as problem:
@@ -91,29 +93,25 @@ def _run_in_memory(context: RunContext, kind: Kind) -> RunResult:
         raise explain_out_of_memory(kind.name, settings) from problem
 
 
+def _connect(context: RunContext, settings: Settings) -> None:
+    """Connect this process with the others of the run; they find the checkpoint of a resumed run complete."""
+    from reward.base.distributed import connect  # with torch
+
+    connect(getattr(settings, "device", ""))
+    if context.run.resumes is not None:
+        context.once(context.checkpoints)
+
+
 def _is_lost_process(problem: Exception) -> bool:
-    from rlhf.common.distributed import is_lost_process  # with torch
+    from reward.base.distributed import is_lost_process  # with torch
 
     return is_lost_process(problem)
-
-
-class _SecondaryContext(RunContext):
-    """The run's context in a secondary process: it reads the store and writes nothing."""
-
-    def checkpoints(self) -> Path:
-        return self.folder / "checkpoint"
-
-    def progress(self, done: int, total: int, note: str = "") -> None: ...
-
-    def metric(self, step: int, **values: float) -> None: ...
-
-    def sample(self, step: int, **fields: object) -> None: ...
 
 
 def assist(store: Store, run: Run, kind: Kind) -> str:
     """Do a share of the run without writing to the store; return the outcome for the exit status."""
     try:
-        _run_in_memory(_SecondaryContext(store, run), kind)
+        _run_in_memory(SecondaryContext(store, run), kind)
     except Cancelled:
         return "cancelled"
     except LeftToLauncher:
@@ -137,19 +135,25 @@ def main(argv: list[str] | None = None) -> int:
     silence_libraries()
     limit_repeats()
     keep_freed_memory()
-    store = Store(args.home)
+    is_main = not int(os.environ.get("RANK", 0))
+    store = Store(args.home, read_only=not is_main)
     run = store.runs.get(args.run)
     if run.state != "running":
         print(f"{run.public} is {run.state}: nothing to do")
         return 1
-    kind, sizes = find_kind(run.kind), args.home / ACCELERATE_CONFIG
+    kind = find_kind(run.kind)
     if UNDER_LAUNCHER:
         threading.Thread(target=_exit_with, args=(os.getppid(),), daemon=True).start()
-    elif kind.shared and sizes.is_file():
-        return EXIT.get(launch_processes(store, run, sizes, halved=args.half_passes), 1)
+    else:
+        try:
+            config = processes_of(store, run, kind, halved=args.half_passes)
+        except BadInput as problem:
+            return EXIT[_record_failure(store, run, problem)]
+        if config:
+            return EXIT.get(launch_processes(store, run, config, halved=args.half_passes), 1)
     if args.half_passes:
         halve_passes()
-    return EXIT[(assist if int(os.environ.get("RANK", 0)) else work)(store, run, kind)]
+    return EXIT[(work if is_main else assist)(store, run, kind)]
 
 
 def _exit_with(launcher: int) -> None:

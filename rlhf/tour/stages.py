@@ -21,8 +21,8 @@ from data.store import Store
 from labeling.simulate import AGREEMENT, rubric_score, simulate
 from reward.base.machine import megabytes, peak_mb
 from rlhf.kinds import KINDS
+from rlhf.runs.processes.plan import ACCELERATE_CONFIG
 from rlhf.runs.supervisor import Supervisor
-from rlhf.runs.worker import ACCELERATE_CONFIG
 from rlhf.settings import JudgedSettings, SampleSettings
 from rlhf.tour.narrator import Narrator
 
@@ -136,7 +136,8 @@ class Tour:
         """
         definition = KINDS[kind].settings_class()
         unjudged = {"judge_pairs": 0} if issubclass(definition, JudgedSettings) else {}
-        parsed = parse_settings(definition, {**unjudged, **settings, "seed": self.seed})
+        alone = {} if kind == "ppo" else {"processes": "1"}  # in a short run a second process does not repay its start
+        parsed = parse_settings(definition, {**unjudged, **settings, **alone, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
         with self._timed(name) as spent:
             spent["peak_mb"] = self.environment.work(self.store, queued, self.narrator.progress)

@@ -8,7 +8,6 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from data.run_context import RunContext
 from reward.base.frozen_base import Base
-from rlhf.common import distributed
 from rlhf.ppo.checkpoint import BestPolicy, copy_adapter
 from rlhf.ppo.people.panel import AskedAnswer, Candidate, Panel, Verdicts
 from rlhf.ppo.roles import POLICY
@@ -25,7 +24,7 @@ class PeopleStop(TrainerCallback):
     """Asks about the policy of each validation, and reads the verdicts so far.
 
     An ended run keeps the newest policy that was the best of its time and that people did not find worse than the
-    start, else the start. Only the main process asks and reads. `status` is for the run's progress.
+    start, else the start. The main process asks and reads; all decide the same. `status` is for the run's progress.
     """
 
     def __init__(self, context: RunContext, panel: Panel) -> None:
@@ -48,18 +47,17 @@ class PeopleStop(TrainerCallback):
     ) -> None:
         """Read the verdicts, ask about the policy of now, and end the run if people prefer its start."""
         rose = (metrics or {})["eval_reward"] > self._start_reward()
-        ends = not distributed.rank() and self._look(rose)
-        if distributed.any_rank(ends):
+        if self._look(rose):
             self.trainer.end_reason = f"people prefer the start, {self.verdicts.score}, while the reward rose"
             self.trainer.ppo_state.best = self.endorsed or self._start()
             control.should_training_stop = True
 
     def _look(self, rose: bool) -> bool:
         """Return whether the run should end."""
-        update, verdicts = self.trainer.updates_done, self.panel.read()
+        update, verdicts = self.trainer.updates_done, self.context.once(self.panel.read)
         self.verdicts, self.status = verdicts, verdicts.status(reward_rose=rose)
         self._endorse()
-        self.panel.ask(update, self._candidates())
+        self.context.once(lambda: self.panel.ask(update, self._candidates()))
         if verdicts.outcomes:
             values = verdicts.of(0)
             self.context.metric(update, people_win_rate=sum(values) / len(values), people_verdicts=float(len(values)))

@@ -53,7 +53,7 @@ OWN = {"bad_input": {"file", "line", "field", "kind"}, "Translatable.of": set[st
 """Arguments that fill no blank; of other functions file, line and field."""
 BLANK = re.compile(r"(?<!\{)\{(\w+)")
 COPIES = {
-    *("data/errors.py", "labeling/http/responses.py", "reward/report/view.py", "rlhf/common/distributed.py"),
+    *("data/errors.py", "labeling/http/responses.py", "reward/report/view.py", "reward/base/distributed.py"),
     "rlhf/probe/document.py",
 }
 """Copies of errors, with their texts."""

@@ -164,7 +164,7 @@ def test_a_step_s_loss_is_that_of_its_answers_scored_one_by_one(labeled, base_fo
     settings = RewardSettings(batch_size=7, rank=2, likelihood="bradley-terry", label_smoothing=0.1, centring=0.05)
     trainer = build_trainer(tmp_path, settings, base, Start(str(base_folder), None), training.map(lambda _: rows))
     (batch,) = trainer.get_train_dataloader()
-    loss = trainer.compute_loss(trainer.model, dict(batch))
+    loss, _ = trainer.mean_loss(batch)
     assert batch["input_ids"].shape[0] == 6
     a, b = (np.array(_classifier_scores(trainer, rows, side), dtype=float) for side in ("a", "b"))
     label = np.array([each.row.label for each in rows]) * 0.8 + 0.1

@@ -14,7 +14,7 @@ from reward.training.fit import groups_per_step
 from reward.training.packing import Planner
 from reward.training.prompt_groups import grade, group_by_prompt
 from reward.training.rows import EncodedComparison, RowEncoder
-from reward.training.trainer import BucketSampler, collator
+from reward.training.trainer import collator
 from tests.support.tiny_model import make_tiny_model
 
 CONTEXT = 32
@@ -150,19 +150,6 @@ def test_a_step_holds_as_many_rankings_as_make_its_pairs():
         [encoded(a, b, prompt_id=number) for number in range(9) for a, b in combinations("wxyz", 2)]
     )
     assert [groups_per_step(pairs, rankings) for pairs in (1, 12, 16)] == [1, 2, 3]
-
-
-def test_batches_hold_similar_lengths_and_every_row_once():
-    lengths = [(37 * n) % 101 for n in range(100)]
-    order = list(BucketSampler(lengths, 8, seed=0))
-    assert sorted(order) == list(range(100))
-    spread = [
-        max(lengths[i] for i in order[at : at + 8]) - min(lengths[i] for i in order[at : at + 8])
-        for at in range(0, 64, 8)
-    ]
-    assert max(spread) < 40
-    assert order == list(BucketSampler(lengths, 8, seed=0))
-    assert order != list(BucketSampler(lengths, 8, seed=1))
 
 
 def test_a_batch_finds_its_answers_even_where_the_pad_id_is_text():

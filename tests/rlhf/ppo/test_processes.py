@@ -24,7 +24,7 @@ from rlhf.ppo.run import run
 from rlhf.ppo.settings import PPOSettings
 from tests.support import PATIENCE, ROOT
 from tests.support.ppo_parts import starting_adapter, tiny_base
-from tests.support.ppo_process import main
+from tests.support.processes.ppo_process import main
 from tests.support.tiny_home import make_judged_home
 from tests.support.tiny_model import make_tiny_model
 
@@ -56,7 +56,7 @@ def test_check_14_two_processes_make_the_updates_of_one_with_the_same_global_bat
         "--config_file",
         str(TWO),
         "-m",
-        "tests.support.ppo_process",
+        "tests.support.processes.ppo_process",
         str(two),
         json.dumps(split),
     ]
@@ -153,16 +153,21 @@ def test_a_run_shared_by_two_processes_is_cancelled_at_the_end_of_an_update_and_
 def test_what_one_process_finds_wrong_ends_them_all(tmp_path):
     """Two processes; the second one's reward is at fault, and both raise it instead of waiting for each other."""
     program = (
-        "import torch.distributed as dist\nfrom data.errors import BadInput\n"
-        "from rlhf.common import distributed as ranks\n"
+        "import torch, torch.distributed as dist\nfrom data.errors import BadInput\n"
+        "from reward.base import distributed as ranks\n"
         "dist.init_process_group('gloo')\n"
+        "rank = ranks.rank()\n"
         "def work():\n"
-        "    if ranks.rank() == 1:\n"
+        "    if rank == 1:\n"
         "        raise BadInput('the reward gave nan', 'Return numbers', field='reward')\n"
         "    return 1\n"
-        "assert ranks.gather_results(ranks.rank) == [0, 1]\n"
-        "assert list(ranks.shard(5)) == [[0, 1], [2, 3, 4]][ranks.rank()]\n"
-        "assert ranks.any_rank(ranks.rank() == 1) and ranks.sum_over_ranks({'a': ranks.rank() + 1}) == {'a': 3}\n"
+        "assert ranks.gather_results(lambda: rank) == [0, 1]\n"
+        "assert ranks.gather_results(ranks.world_size) == [1, 1]  # in its shard each is alone\n"
+        "assert list(ranks.shard(5)) == [[0, 1], [2, 3, 4]][rank]\n"
+        "assert ranks.map_shards(lambda own: [(rank, item) for item in own], 'abc') == [(0, 'a'), (1, 'b'), (0, 'c')]\n"
+        "assert ranks.once(lambda: (rank, ranks.once(lambda: 7))) == (0, 7)\n"
+        "assert ranks.any_rank(rank == 1) and ranks.sum_over_ranks({'a': rank + 1}) == {'a': 3}\n"
+        "assert ranks.gather_rows(torch.arange(rank + 1)).tolist() == [0, 0, 1]\n"
         "try:\n    ranks.gather_results(work)\nexcept BadInput as problem:\n    print(problem)\n"
     )
     place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}

@@ -20,7 +20,7 @@ from rlhf.ppo.checkpoint import STATE, last_checkpoint
 from rlhf.runs.launch import resume
 from tests.support import PATIENCE, ROOT
 from tests.support.ppo_parts import ppo_config, ppo_trainer, starting_adapter, tiny_base
-from tests.support.ppo_process import main
+from tests.support.processes.ppo_process import main
 
 OPTIONS = {
     "learning_rate": 1e-2,
@@ -52,7 +52,7 @@ def killed(start: Path, folder: Path, **options) -> Path:
     """The same run in a process of its own, which kills itself."""
     shutil.copytree(start, folder)
     options = OPTIONS | {"updates": 4, "threads": torch.get_num_threads()} | options
-    command = [sys.executable, "-m", "tests.support.ppo_process", str(folder), json.dumps(options)]
+    command = [sys.executable, "-m", "tests.support.processes.ppo_process", str(folder), json.dumps(options)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
     assert not (folder / "end.json").exists()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data.errors import BadInput
-from rlhf.common import distributed
+from reward.base import distributed
 from rlhf.ppo.actor_critic import answer_mask
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.rollout import ScoredRollout, TokenStats, join_shards

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole PPO run as a program: `python -m tests.support.ppo_process FOLDER '{"updates": 2, ...}'`, alone or under
+"""A whole PPO run as a program: `python -m tests.support.processes.ppo_process FOLDER '{"updates": 2, ...}'`, alone or under
 `accelerate launch`.
 
 It leaves FOLDER/ppo with its checkpoints and, at its end, FOLDER/end.safetensors and FOLDER/end.json. `resume` goes on
@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from reward.base import distributed
 from reward.base.frozen_base import Base
-from rlhf.common import distributed
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.trainer import PPOTrainer
 from tests.support.ppo_parts import ppo_config, ppo_trainer, share_of_letters

@@ -8,10 +8,12 @@ continue from the checkpoint. A process that dies without a mark ends the run.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from data.errors import BadInput, show_controls
 from data.logs import LOG
@@ -19,8 +21,10 @@ from data.records import Run
 from data.settings import parse_settings
 from data.store import Store
 from labeling.texts.pages import bad_input
+from reward.placement_settings import DeviceSettings
 from rlhf.common.out_of_memory import explain_out_of_memory, name_sizes
-from rlhf.kinds import find_kind
+from rlhf.kinds import Kind, find_kind
+from rlhf.runs.processes.plan import plan_processes
 
 UNDER_LAUNCHER = "RANK" in os.environ
 """True if accelerate's launcher started this process. torch names its number RANK."""
@@ -28,6 +32,8 @@ HALF_PASSES = "--half-passes"
 """Argument of a worker whose passes are halved from the start."""
 MARK = "out-of-memory"
 """File in the run's folder: memory ran out in one of the processes."""
+CONFIG = "accelerate.json"
+"""File in the run's folder: how accelerate started its processes."""
 
 
 class LeftToLauncher(Exception):
@@ -46,8 +52,26 @@ def is_ending(folder: Path) -> bool:
     return UNDER_LAUNCHER and (folder / MARK).exists()
 
 
-def launch_processes(store: Store, run: Run, sizes: Path, *, halved: bool) -> str:
+def processes_of(store: Store, run: Run, kind: Kind, *, halved: bool) -> dict[str, Any]:
+    """Return accelerate's configuration for the run's processes on this machine, empty if it has one process.
+
+    A run that is tried again with half the pass (`halved`) continues from its checkpoint, as a resumed one does.
+
+    Raises BadInput for processes that cannot share the run.
+    """
+    settings = parse_settings(kind.settings_class(), run.settings)
+    if not isinstance(settings, DeviceSettings):
+        return {}
+    import torch  # loaded by the run anyway
+
+    resumes = run.resumes is not None or halved
+    return plan_processes(store.home, settings, torch.cuda.device_count(), resumes=resumes)
+
+
+def launch_processes(store: Store, run: Run, config: dict[str, Any], *, halved: bool) -> str:
     """Start the run's processes by accelerate, wait for their end, and return the run's state.
+
+    The run's folder keeps the configuration.
 
     If memory ran out in one of them, this process becomes a launcher of processes with half the pass. If that happened
     before (`halved`), or if a process died, it writes the run's end.
@@ -55,10 +79,13 @@ def launch_processes(store: Store, run: Run, sizes: Path, *, halved: bool) -> st
     from accelerate.commands.launch import launch_command, launch_command_parser  # with torch
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    mark = store.home / "runs" / str(run.id) / MARK
+    folder = (store.home / "runs" / str(run.id)).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    mark = folder / MARK
     mark.unlink(missing_ok=True)
     worker = ["-m", "rlhf.runs.worker", str(run.id), "--home", str(store.home.resolve())]
-    given = ["--config_file", str(sizes.resolve()), *worker, *([HALF_PASSES] if halved else [])]
+    given = ["--config_file", str(folder / CONFIG), *worker, *([HALF_PASSES] if halved else [])]
     failed = None
     try:
         launch_command(launch_command_parser().parse_args(given))
