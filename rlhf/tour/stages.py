@@ -20,6 +20,7 @@ from data.settings import as_dict, parse_settings
 from data.store import Store
 from labeling.simulate import AGREEMENT, rubric_score, simulate
 from reward.base.machine import megabytes, peak_mb
+from reward.placement_settings import DeviceSettings
 from rlhf.kinds import KINDS
 from rlhf.runs.processes.plan import ACCELERATE_CONFIG
 from rlhf.runs.supervisor import Supervisor
@@ -136,7 +137,8 @@ class Tour:
         """
         definition = KINDS[kind].settings_class()
         unjudged = {"judge_pairs": 0} if issubclass(definition, JudgedSettings) else {}
-        alone = {} if kind == "ppo" else {"processes": "1"}  # in a short run a second process does not repay its start
+        shared = kind != "ppo" and issubclass(definition, DeviceSettings)
+        alone = {"processes": "1"} if shared else {}  # in a short run a second process does not repay its start
         parsed = parse_settings(definition, {**unjudged, **settings, **alone, "seed": self.seed})
         queued = self.store.runs.enqueue(kind, as_dict(parsed), "tour")
         with self._timed(name) as spent:

@@ -98,7 +98,7 @@ def test_links_lead_from_a_policy_to_its_parent_and_to_its_reward_model(research
     expect(page.locator("#reward-closer svg").first).to_be_visible()
     expect(page.locator("#reward-choice input")).to_have_value("r1 · driver · judge")
     page.locator("#reward-choice input").click()
-    page.get_by_role("option", name="r2 · untested").click()
+    page.get_by_role("option", name="r2 · driver · untested").click()
     expect(page).to_have_url(re.compile("#reward/r2$"))
     expect(page.locator("#reward-closer svg")).to_have_count(0)
     page.go_back()

@@ -19,6 +19,7 @@ from labeling.accounts.oidc import OidcClient, Provider
 from labeling.accounts.sign_in import COOKIE
 from labeling.http.metrics import ServerMetrics
 from labeling.http.proxy import ProxyHeaders
+from reward.roles import ROLES
 from rlhf.pages.site import compose_site
 from tests.support import ROOT
 from tests.support.labeling.routes import registered
@@ -153,8 +154,13 @@ ROLE_CHECKS = {
 }
 ADAPTERS = {"reward/member.py", "reward/training/subsets.py", "rlhf/ppo/roles.py"}
 """Roles of adapters on a base, which are no roles of people."""
-OTHER_USES = {"labeling/accounts/management.py", "labeling/page/controls.py", "labeling/page/turns.py"} | ADAPTERS
-"""Rules about the account that changes, a link in the header, and roles of turns; none admits a request."""
+OTHER_USES = {
+    "labeling/accounts/management.py",
+    "labeling/page/controls.py",
+    "labeling/page/turns.py",
+    "reward/roles.py",
+} | ADAPTERS
+"""Rules about the account that changes, a link in the header, roles of turns and reward models; none admits a request."""
 
 
 def test_a_role_is_checked_by_the_gate_and_by_one_wrapper():
@@ -165,6 +171,7 @@ def test_a_role_is_checked_by_the_gate_and_by_one_wrapper():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Compare)
         and any(isinstance(part, ast.Attribute) and part.attr == "role" for part in (node.left, *node.comparators))
+        and not any(isinstance(part, ast.Constant) and part.value in ROLES for part in node.comparators)
     }
     assert compared == set(ROLE_CHECKS) | OTHER_USES
 
