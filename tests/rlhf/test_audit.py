@@ -31,6 +31,7 @@ PASSWORD = "correct horse"
 COMMANDS = (
     ("account add Lea --role labeler --password-stdin", "add account"),
     ("account invite", "invite"),
+    ("reward role r1 judge", "reward model role changed"),
     ("account password Lea", "new password link"),
     ("account token Lea", "new token"),
     ("account revoke Lea MARK", "revoke token"),
@@ -57,7 +58,7 @@ COMMANDS = (
     ("runs prune --keep 0", "prune runs"),
 )
 OTHER_COMMANDS = """completion, account list, account tokens, audit, check, compare, curate, labels agreement, labels quality,
-    policies merge, projects list, projects show, runs, sample, serve, simulate, supervise, tour, train, restore, store check"""
+    policies merge, projects list, projects show, reward show, runs, sample, serve, simulate, supervise, tour, train, restore, store check"""
 """Commands that read, that queue runs (their rows name the actor), or that other tests cover."""
 ROUTES = ("/first", "/invite", "/label/erase", "/api/v1/import", "/train/data/upload")
 OTHER_ROUTES = ("/login", "/logout", "/label/do/", "/label/rate", "/label/write", "/api/v1/", "/label/", "/train/")
@@ -102,6 +103,7 @@ def test_every_command_is_either_audited_or_known_to_change_nothing_of_the_kind(
 
 def test_every_changing_command_adds_its_row(judged, home, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(exporting.MODEL_EXPORTERS, "policy", f"{__name__}:fake_export")
+    judged.reward_models.add(name="tiny", base="gpt2", adapter="nowhere")
     missing = []
     for line, action in COMMANDS:
         monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD + "\n"))

@@ -28,29 +28,31 @@ from tests.support.tiny_model import make_ending_model
 
 TWO = ROOT / "docs" / "accelerate" / "two-cpus.yaml"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-FAST = {"from": "p1", "rank": 2, "learning_rate": 1e-2, "batch_size": 8}
+ALONE = {"judge_pairs": 0}  # a training queues no run that would sample pairs
+FAST = {"rank": 2, "learning_rate": 1e-2, "batch_size": 8}
+TRAINED = ALONE | FAST | {"from": "p1"}
 ANSWERS = {"max_new_tokens": 8, "batch_size": 16}
 SECONDS = ("seconds", "peak_mb")
 TIMES = ("second", "runtime")
-SFT = FAST | {"per_device_batch_size": 2}
+SFT = TRAINED | {"per_device_batch_size": 2}
 RUNS = {
-    "lora": ("reward", FAST | {"from": "", "method": "lora", "epochs": 1, "labels": "import", "members": 2}),
+    "lora": ("reward", FAST | {"method": "lora", "epochs": 1, "labels": "import", "members": 2}),
     "heads": ("reward", {"method": "heads", "labels": "import"}),
     "sft": ("sft", SFT),
-    "dpo": ("dpo", FAST | {"labels": "import"}),
+    "dpo": ("dpo", TRAINED | {"labels": "import"}),
     "pretrain": ("pretrain", TINY | {"max_steps": 3, "batch_size": 5}),
     "sample": ("sample", ANSWERS | {"from": "p1", "prompts": 15, "per_prompt": 2}),
     "rejection": (
         "rejection",
-        FAST | {"reward": "r1", "n": 2, "prompts_per_round": 9, "max_new_tokens": 8, "rounds": 1},
+        TRAINED | {"reward": "r1", "n": 2, "prompts_per_round": 9, "max_new_tokens": 8, "rounds": 1},
     ),
-    "best-of-n": ("best-of-n", ANSWERS | {"from": "p1", "reward": "r1", "n": 2}),
+    "best-of-n": ("best-of-n", ANSWERS | ALONE | {"from": "p1", "reward": "r1", "n": 2}),
     "compare": (
         "compare",
         ANSWERS | {"policies": "p2,p3", "against": "p1", "judge": "reward", "reward": "r1", "best_of": 2},
     ),
     "embed": ("embed", {"clusters": 2, "batch_size": 4}),
-    "online": ("online", ONLINE | {"from": "p1", "labels": "person", "max_labels": 16}),
+    "online": ("online", ONLINE | ALONE | {"from": "p1", "labels": "person", "max_labels": 16}),
     "stopped": ("sft", SFT),
 }
 """27 train rows, 45 or so decided comparisons: steps of 8 leave a short one, whose rows do not divide by two."""
