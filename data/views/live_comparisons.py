@@ -60,7 +60,11 @@ def score_mark(store: Store) -> tuple[int | None, ...]:
 
 
 def _parameters(store: Store, model: RewardModel) -> dict[str, Any]:
-    """Return the parameters of the statements. A training froze its comparisons when its run was queued."""
-    since = store.runs.get(model.run_id).created_at if model.run_id else model.created_at
+    """Return the parameters of the statements.
+
+    A training froze its comparisons when its run was queued; an online run read them when it published the model.
+    """
+    run = store.runs.get(model.run_id) if model.run_id else None
+    since = model.created_at if run is None or run.kind == "online" else run.created_at
     sources, gold = parse_sources(model.config.get("labels") or PEOPLE)
     return {"sources": json.dumps(sources), "gold": gold, "since": since, "model": model.id}

@@ -27,7 +27,7 @@ Batch = list[tuple[Callable[[], Any], Future]]
 
 
 class Turns:
-    """The turns of several processes that write to one home, by a file lock. Its waiters are woken; SQLite's sleep."""
+    """The turns of several processes that write to one home, by a file lock: the kernel wakes its waiters at once."""
 
     def __init__(self, file: Path) -> None:
         self._file = file.open("w")

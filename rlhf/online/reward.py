@@ -29,11 +29,11 @@ from rlhf.online.settings import OnlineSettings
 def publish_reward(
     context: RunContext, settings: OnlineSettings, learner: Learner, training: Sequence[PreferenceRow]
 ) -> RewardRecord | None:
-    """Add the learner's reward to the store, and freeze the labels. None if no label to train on is left.
+    """Add the learner's reward to the store, and freeze the labels. None before the first fit, or if no label is left.
 
-    `training` holds those labels as the store counts them now: somebody may have withdrawn all since the last fit.
+    `training` holds the labels as the store counts them now: somebody may have withdrawn all since the last fit.
     """
-    if not training:
+    if not training or not learner.is_fitted:
         return None
     store, base, model = context.store, learner.base, learner.reward_model()
     snapshot = freeze_comparisons(store, settings.labels, "equal", context.run.created_by)
@@ -59,7 +59,8 @@ def _calibrate_and_report(
     encoder, rows = RowEncoder(learner.base), preference_rows(context.store, source=settings.labels)
     splits = {name: [row for row in rows if row.split == name] for name in ("train", "validation", "test")}
     first = encoder.encode_training(splits["train"][: REFERENCE_SAMPLES // 2])
-    model.calibrate(*zip(*((one.prompt, ids) for one in first for ids in (one.a, one.b)), strict=True))
+    if first:  # else the raw scores stay: no answer of those fits the base
+        model.calibrate(*zip(*((one.prompt, ids) for one in first for ids in (one.a, one.b)), strict=True))
     scored = score_comparisons(context.store, model, encoder, encoder.encode(splits["test"]))
     validation = score_labeled(model, encoder.encode(splits["validation"]))
     report = build_report(*scored, agreement_of(context.store, rows), validation)

@@ -12,7 +12,7 @@ from typing import Any, cast
 from transformers import TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import SchedulerType
 
-from data.records import Policy, RewardModel, Run
+from data.records import Policy, Run
 from data.run_context import Cancelled, RunContext, RunResult
 from data.settings import as_dict
 from data.store import Store
@@ -126,16 +126,16 @@ class OnlineRun:
     def publish(self, *, last: bool = False) -> None:
         """Add the policy of now to the store, unless it is the start or the one published last.
 
-        The `last` one names the reward model, which is published before it.
+        With the `last` one comes the reward model. It takes longer and follows, so that a stopped run has its policy.
         """
         updates, labels = self.trainer.updates_done, len(self.labels.training)
-        if updates == self.published_at[0]:
-            return
-        self.context.once(lambda: self._publish(updates, labels, last=last))
-        self.published_at = updates, labels
+        if updates != self.published_at[0]:
+            self.context.once(lambda: self._publish(updates, labels))
+            self.published_at = updates, labels
+        if last:
+            self.context.once(self._publish_reward)
 
-    def _publish(self, updates: int, labels: int, *, last: bool) -> None:
-        reward = self._publish_reward() if last else None
+    def _publish(self, updates: int, labels: int) -> None:
         folder = self.context.folder / "policy"
         self.trainer.base.save_adapter(POLICY, folder)
         self.context.store.policies.publish(
@@ -145,7 +145,6 @@ class OnlineRun:
             base=self.parent.base,
             parent_id=self.parent.id,
             run_id=self.context.run.id,
-            reward_model_id=reward and reward.id,
             seed=self.settings.seed,
             config=as_dict(self.settings) | {"updates": updates, "labels_seen": labels},
             versions=library_versions()
@@ -153,9 +152,18 @@ class OnlineRun:
             | self.trainer.base.template_options.keywords(),
         )
 
-    def _publish_reward(self) -> RewardModel | None:
+    def _publish_reward(self) -> None:
+        """Add the reward model to the store and to the run's newest policy, unless it has learned nothing since."""
         self.labels.read()
-        return publish_reward(self.context, self.settings, self.labels.learner, self.labels.training)
+        store, learner = self.context.store, self.labels.learner
+        runs = {run.id for run in store.runs.lineage(self.context.run)}
+        before = [model.report["trained_on"] for model in store.reward_models.all() if model.run_id in runs]
+        if learner.labels in before[-1:]:
+            return
+        reward = publish_reward(self.context, self.settings, learner, self.labels.training)
+        policies = [policy.id for policy in store.policies.all() if policy.run_id in runs]
+        if reward and policies:
+            store.execute("UPDATE policies SET reward_model_id = ? WHERE id = ?", [reward.id, policies[-1]])
 
     def publish_if_due(self) -> None:
         """Publish when enough labels have come since the last time."""

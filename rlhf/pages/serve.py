@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import signal
 import socket
 import sys
 import threading
@@ -127,6 +128,8 @@ def cmd_serve(args: argparse.Namespace) -> None:
         address = ServedAddress(root, args.behind_proxy, is_loopback(args.host) and not args.behind_proxy)
         if args.workers:
             from rlhf.pages.workers.pool import labeling_processes
+
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the processes end with this one, as after Ctrl-C
 
             started = labeling_processes(args.workers, listener, store.home, address, args.log_json, presence)
             served, watched = processes.enter_context(started)

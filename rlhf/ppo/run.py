@@ -101,6 +101,8 @@ def _make_trainer(
     limit, last = settings.validation_prompts, settings.last_prompt
     fixed_prompts = store.prompts.all(split="validation", limit=limit, last=last)
     fixed_rows = fitting_rows(readers, as_rows(fixed_prompts), skipped)
+    if settings.people and not fixed_rows:
+        raise bad_input("need.validation_prompts", field="people", people=settings.people)
     longest = max(len(base.encode_prompt(row["prompt"])) for row in rows + fixed_rows) + settings.max_new_tokens
     args = make_config(settings, context.checkpoints(), rows_in_memory(settings, base, longest))
     if settings.people:

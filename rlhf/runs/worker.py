@@ -16,6 +16,7 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from data.errors import BadInput, StoreTrouble, show_controls
 from data.logs import LOG, limit_repeats
@@ -57,15 +58,24 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
     try:
         result = _run_in_memory((SharedContext if UNDER_LAUNCHER else RunContext)(store, run), kind)
-        report = {"peak_mb": peak_mb()} | queue_judging(store, run, kind, result.report)
+        report = {"peak_mb": peak_mb()} | _judge(store, run, kind, result.report)
         return store.runs.finish(run.id, "done", produced=result.produced, report=report).state
     except Cancelled:
-        queue_judging(store, run, kind, {})  # an online run publishes its policy when somebody stops it
+        _judge(store, run, kind, {})  # an online run publishes its policy when somebody stops it
         return store.runs.finish(run.id, "cancelled").state
     except LeftToLauncher:
         return "failed"
     except Exception as problem:
         return _record_failure(store, run, problem)
+
+
+def _judge(store: Store, run: Run, kind: Kind, report: dict[str, Any]) -> dict[str, Any]:
+    """Queue the pairs that judge what was trained. What goes wrong is logged, and the training counts all the same."""
+    try:
+        return queue_judging(store, run, kind, report)
+    except Exception:
+        LOG.exception("no pairs were queued to judge the policy of %s", run.public)
+        return report
 
 
 def _run_in_memory(context: RunContext, kind: Kind) -> RunResult:

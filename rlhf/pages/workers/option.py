@@ -7,7 +7,7 @@ import argparse
 
 from data.errors import BadInput
 
-MOST = 32
+MAX_WORKERS = 32
 
 
 def add(serve: argparse.ArgumentParser) -> None:
@@ -17,14 +17,16 @@ def add(serve: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="further processes that answer labelers, for hundreds at once (default %(default)s)",
+        help="labeling processes to start beside the server (default %(default)s)",
     )
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise BadInput for a number of processes that is none, and with metrics, which count one process."""
-    if not 0 <= args.workers <= MOST:
-        raise BadInput(f"workers is {args.workers}", f"Give --workers a number from 0 to {MOST}.", field="workers")
+    """Raise BadInput for a number out of range, and for metrics, which count one process."""
+    if not 0 <= args.workers <= MAX_WORKERS:
+        raise BadInput(
+            f"workers is {args.workers}", f"Give --workers a number from 0 to {MAX_WORKERS}.", field="workers"
+        )
     if args.workers and args.metrics:
         error = "--metrics counts the requests of one process, and --workers starts more"
         raise BadInput(error, "Leave one of them out.", field="workers")

@@ -31,7 +31,7 @@ class Worker:
     def __init__(self, number: int, options: WorkerOptions, presence: Presence) -> None:
         self.options, self.presence, self.ended = options, presence, False
         self.process = self._start()
-        self.loop: WatchedLoop[str] = WatchedLoop(f"labeling process {number}", self._hear, self._told)
+        self.loop: WatchedLoop[str] = WatchedLoop(f"labeling process {number}", self._read_line, self._record_presence)
         self.loop.start()
 
     def _start(self) -> subprocess.Popen[str]:
@@ -45,11 +45,11 @@ class Worker:
             start_new_session=True,  # Ctrl-C is the server's
         )
 
-    def _hear(self) -> str:
+    def _read_line(self) -> str:
         assert self.process.stdout
         return self.process.stdout.readline()
 
-    def _told(self, line: str) -> None:
+    def _record_presence(self, line: str) -> None:
         if line:
             for account in json.loads(line):
                 self.presence.record(account)
@@ -90,7 +90,7 @@ def labeling_processes(
         inner.bind(str(folder / "server"))
         os.chmod(folder / "server", 0o600)
         inner.listen(1024)
-        options = WorkerOptions(listener.fileno(), str(folder / "server"), str(home), address, log_json)
+        options = WorkerOptions(listener.fileno(), str(folder / "server"), str(home.resolve()), address, log_json)
         workers = [Worker(number + 1, options, presence) for number in range(count)]
         try:
             yield inner, [worker.loop for worker in workers]

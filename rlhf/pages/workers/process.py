@@ -8,7 +8,6 @@ server. On its standard output it names the accounts that it saw, a JSON list pe
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from dataclasses import asdict, dataclass
@@ -78,7 +77,7 @@ class OwnPaths:
         self.own, self.others = own, others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or start and end with the server."""
+        """Pass one request on, or the start and end of the server."""
         is_own = scope["type"] == "lifespan" or path_below_root(Request(scope)).startswith(OWN)
         await (self.own if is_own else self.others)(scope, receive, send)
 
@@ -103,12 +102,12 @@ def main(text: str) -> None:
     threading.excepthook = log_thread_problem
     store, presence, ended = Store(Path(options.home)), SeenAccounts(), threading.Event()
 
-    def tell() -> None:
+    def report_presence() -> None:
         print(json.dumps(presence.take()), flush=True)
 
-    def tell_until_the_end() -> None:
+    def keep_reporting() -> None:
         while not ended.wait(SEEN_SECONDS):
-            tell()
+            report_presence()
 
     def end_with_input() -> None:
         sys.stdin.read()
@@ -116,10 +115,10 @@ def main(text: str) -> None:
         server.should_exit = True
 
     limits = Limits(connections=count_connections(raise_descriptor_limit()))
-    server = LimitedServer(compose(store, options, presence), limits, ready=tell)
-    for task in (tell_until_the_end, end_with_input):
+    server = LimitedServer(compose(store, options, presence), limits, ready=report_presence)
+    for task in (keep_reporting, end_with_input):
         threading.Thread(target=task, daemon=True).start()
-    server.run(sockets=[socket(fileno=os.dup(options.listener))])
+    server.run(sockets=[socket(fileno=options.listener)])
     store.close()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from data.errors import BadInput
 from data.settings import Settings
 from labeling.texts.pages import bad_input
 from reward.placement_settings import AUTO, DeviceSettings
@@ -45,9 +46,10 @@ def plan_processes(home: Path, settings: Settings, gpus: int = 0, *, resumes: bo
     file = home / ACCELERATE_CONFIG
     config = DEFAULTS | (_read(file, settings.strategy) if file.is_file() else {})
     on_gpu = gpus and settings.device != "cpu"
-    count = config.get("num_processes") or (gpus if on_gpu else 1)
     if settings.processes != AUTO:
         count = int(settings.processes)
+    else:
+        count = config.get("num_processes") or _most_processes(settings, gpus if on_gpu else 1)
     if count == 1:
         return {}
     if on_gpu and count > gpus:
@@ -58,6 +60,19 @@ def plan_processes(home: Path, settings: Settings, gpus: int = 0, *, resumes: bo
         raise bad_input("refused.zero_resume", field="strategy", config=str(file))
     check_shares(settings, count)
     return config | {"num_processes": count}
+
+
+def _most_processes(settings: DeviceSettings, gpus: int) -> int:
+    """Return the largest number of processes, up to `gpus`, that can share a step; 1 for a device with a number."""
+    return 1 if ":" in settings.device else next(n for n in range(gpus, 0, -1) if n == 1 or _can_share(settings, n))
+
+
+def _can_share(settings: DeviceSettings, count: int) -> bool:
+    try:
+        check_shares(settings, count)
+    except BadInput:
+        return False
+    return True
 
 
 def check_shares(settings: DeviceSettings, count: int) -> None:

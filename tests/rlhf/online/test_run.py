@@ -86,6 +86,16 @@ def test_the_reward_model_of_a_run_is_published_with_a_report_on_the_random_arm(
     assert unit == pytest.approx(model.about.scale, rel=1e-4)
 
 
+def test_a_policy_published_on_the_way_gets_the_reward_model_of_the_end(store):
+    online = start_online(store, Desk(store).answer, publish_every=1)
+    result = online.work()
+    (judge,) = [store.reward_models.get(id) for id in result.produced if id.startswith("r")]
+    assert store.policies.all()[-1].reward_model_id == judge.id
+    assert judge.report["trained_on"] == online.labels.learner.labels
+    online.publish(last=True)  # nothing was learned since
+    assert len(store.reward_models.all()) == 1
+
+
 def test_a_run_whose_labels_were_all_withdrawn_publishes_no_reward_model(finished):
     _, online, *_ = finished
     assert publish_reward(online.context, online.settings, online.labels.learner, []) is None

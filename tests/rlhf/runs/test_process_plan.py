@@ -34,6 +34,12 @@ def test_auto_takes_the_number_of_the_file_else_a_process_for_each_gpu(tmp_path)
     assert planned(tmp_path, ZERO_2, strategy="ddp") == (2, "MULTI_GPU")
 
 
+def test_auto_takes_the_most_processes_that_can_share_a_step_and_one_for_a_device_with_a_number(tmp_path):
+    assert planned(tmp_path, gpus=3, kind=PPOSettings) == (2, "MULTI_GPU")  # a minibatch of 32 rows
+    assert planned(tmp_path, gpus=4, batch_size=3) == (3, "MULTI_GPU")
+    assert planned(tmp_path, gpus=4, device="cuda:1") is None
+
+
 def test_a_number_of_processes_goes_before_the_file(tmp_path):
     assert planned(tmp_path, processes=2) == (2, "MULTI_GPU")
     assert planned(tmp_path, TWO, processes="3") == (3, "MULTI_GPU")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -14,7 +15,11 @@ import pytest
 
 import app
 from data import Store
+from labeling.accounts.presence import Presence
 from labeling.accounts.sign_in import COOKIE
+from labeling.http.proxy import ServedAddress
+from labeling.http.socket import listen
+from rlhf.pages.workers.pool import labeling_processes
 from tests.bench.serve.labelers import Gone, fill, hire
 from tests.support import PATIENCE
 from tests.support.data.stores import new_store
@@ -42,19 +47,17 @@ def server(home, store):
         yield running
 
 
-def workers_of(server: Server) -> list[int]:
-    """The process ids of the labeling processes."""
-    found = []
+def workers_of(parent: int) -> dict[int, dict]:
+    """The options of a process's labeling processes, by process id."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            command, parent = (
-                (folder / "cmdline").read_bytes(),
-                (folder / "stat").read_text().rpartition(")")[2].split()[1],
-            )
+            command = (folder / "cmdline").read_bytes().split(b"\0")
+            started_by = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-        if b"rlhf.pages.workers.process" in command and int(parent) == server.process.pid:
-            found.append(int(folder.name))
+        if b"rlhf.pages.workers.process" in command and started_by == parent:
+            found[int(folder.name)] = json.loads(command[3])
     return found
 
 
@@ -82,10 +85,10 @@ async def label(labelers, count):
 
 
 def test_every_label_is_kept_once_though_a_process_is_killed(store, server):
-    assert len(workers_of(server)) == 2
+    assert len(workers_of(server.process.pid)) == 2
     labelers = hire(store, LABELERS, int(server.root.rpartition(":")[2]))
     asyncio.run(label(labelers, LABELS))
-    victim = workers_of(server)[0]
+    victim = min(workers_of(server.process.pid))
     os.kill(victim, signal.SIGKILL)
     asyncio.run(label(labelers, LABELS))
     acknowledged = [id for labeler in labelers for id in labeler.acknowledged]
@@ -115,6 +118,13 @@ def test_the_server_knows_the_client_that_a_process_saw(store, server):
     answer = httpx.get(f"{server.root}/api/v1/export?what=preferences&format=trl", headers=headers, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     assert store.audit.all()[0]["address"] == "127.0.0.1"
+
+
+def test_a_process_opens_the_home_that_a_relative_path_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with labeling_processes(1, listen("127.0.0.1", 0), Path("home"), ServedAddress(), False, Presence()):
+        [options] = workers_of(os.getpid()).values()
+    assert options["home"] == str(tmp_path / "home")
 
 
 @pytest.mark.parametrize("wrong", [("--workers", "33"), ("--workers", "1", "--metrics")])
