@@ -53,7 +53,7 @@ class TourPlan:
 
 
 FULL = TourPlan(labels=2000, minutes=8)
-QUICK = TourPlan(labels=400, minutes=3, ppo={"max_steps": 16}, compare={"best_of": 0})
+QUICK = TourPlan(labels=400, minutes=3, ppo={"max_steps": 17}, compare={"best_of": 0})
 """A short tour without best-of-n, which takes most of a comparison's time."""
 TWO_CPUS = Path(__file__).resolve().parents[2] / "docs" / "accelerate" / "two-cpus.yaml"
 """The accelerate file that docs/how-to/several-gpus.md recommends for a machine without a GPU."""
