@@ -183,7 +183,7 @@ class Policy(_Public):
 
 
 RewardRole = Literal["driver", "guard", "judge"]
-"""What a reward model is for: to drive trainings, to guard them against over-optimisation, or to judge policies."""
+"""The use of a reward model: it drives trainings, guards them against over-optimisation, or judges policies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ ROW = re.compile(rf"^{ROWS}(\[\d+\])?\.")
 
 
 ROLES = {text: key for key, text in TEXTS[FALLBACK].items() if key.startswith("role.")}
-"""What columns are read as -> its key."""
+"""Text key by the use of the columns."""
 
 
 class Column(TypedDict):

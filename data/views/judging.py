@@ -15,7 +15,7 @@ from data.selection.confidence_sequence import is_decided, sequential_interval
 from data.store import Store
 
 UNPREDICTED = 0.5
-"""What a pair records as its prediction when no reward model made one."""
+"""The recorded prediction of a pair without a reward model."""
 NEWER = "coalesce({}.policy_id, 1 << 62) > coalesce({}.policy_id, 1 << 62)"
 """A policy is newer than its ancestors; the policy of a run that is still at work has no number yet."""
 OUTCOMES = f"""

@@ -143,6 +143,11 @@ def draw_files(folder: Path) -> str:
     return list_files(exported_files(folder)) or empty(text("export.no_file"))
 
 
+def draw_files_of(home: Path, model: str) -> str:
+    """Return the exported files of a policy or reward model, by its id, as downloads; empty for none."""
+    return list_files([file for file in exported_files(home / "exports") if file.name.startswith(f"{model}-")])
+
+
 def list_files(files: Sequence[Path]) -> str:
     """Return the newest of these files, each as a download with its size; empty for none."""
     sized = sorted(((file, file.stat()) for file in files), key=lambda pair: pair[1].st_mtime, reverse=True)[:20]

@@ -16,7 +16,7 @@ from labeling.texts.pages import text
 from reward.page import Look, Updates, on_address
 from reward.report.view import message_html
 from rlhf.pages.components import hidden, html, unchanged
-from rlhf.pages.export import exported_files, list_files
+from rlhf.pages.export import draw_files_of
 from rlhf.pages.runs.note_form import NoteForm
 from rlhf.runs.launch import launch
 
@@ -47,7 +47,7 @@ class RewardActions:
         models = self.store.reward_models.all()
         named = chosen or (models[-1].public if models else "")
         model = next((model for model in models if model.public == named), None)
-        files = "" if model is None else self.draw_files(model.public)
+        files = "" if model is None else draw_files_of(self.store.home, model.public)
         updates = self.note.show(model.public if model else "", noted)
         if (mark := f"{named} {files}") != seen:
             whole = model is not None and can_merge(model)
@@ -67,11 +67,6 @@ class RewardActions:
         except BadInput as problem:
             return message_html(problem)
         return message_html(text("policies.export_queued", run=run.public), run.public)
-
-    def draw_files(self, model: str) -> str:
-        """Return the exported files of a model as downloads."""
-        files = exported_files(self.store.home / "exports")
-        return list_files([file for file in files if file.name.startswith(f"{model}-")])
 
 
 def can_merge(model: RewardModel) -> bool:

@@ -23,7 +23,7 @@ from reward.report.choices import model_choices
 from reward.report.view import message_html
 from rlhf.models.start_policy import BEST_OF_N
 from rlhf.pages.components import heading, hidden, html, unchanged
-from rlhf.pages.export import exported_files, list_files
+from rlhf.pages.export import draw_files_of
 from rlhf.pages.markup import empty
 from rlhf.pages.placement import PlacementFold
 from rlhf.pages.policies.answers import draw_answers
@@ -85,7 +85,7 @@ class PoliciesPage:
             updates[self.tree] = draw_tree(self.store, chosen, head_to_head(self.store, "person"))
         if mark != seen or chosen != shown:
             updates |= {self.shown: chosen, self.detail: self.draw(chosen, policy), **self.offer(policy)}
-        if policy and (files := self.draw_files(policy)) != listed:
+        if policy and (files := draw_files_of(self.store.home, policy.public)) != listed:
             updates |= {self.listed: files, self.files: files}
         return updates or unchanged()
 
@@ -103,11 +103,6 @@ class PoliciesPage:
         adapted = own and policy is not None and policy.adapter is not None
         shown = {self.adapter: adapted, self.whole: own, self.merge: adapted}
         return {button: gr.Button(visible=visible) for button, visible in shown.items()}
-
-    def draw_files(self, policy: Policy) -> str:
-        """Return the exported files of this policy as downloads."""
-        files = exported_files(self.store.home / "exports")
-        return list_files([file for file in files if file.name.startswith(f"{policy.public}-")])
 
     def queue_pairs(self, chosen: str | None) -> str:
         """Queue a sampling run that makes blind pairs of this policy and its parent for the labelers."""

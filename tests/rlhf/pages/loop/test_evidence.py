@@ -64,7 +64,7 @@ def test_ppo_is_not_offered_for_a_reward_model_that_the_length_of_answers_equals
 
 
 def test_a_reward_model_is_better_than_length_if_it_is_right_more_often_or_too_little_was_measured():
-    """24 test comparisons of which 4 are ties leave 20; of 13 they leave 9, which say nothing."""
+    """24 test comparisons with 4 ties leave 20; 13 with 4 ties leave 9, which are too few to compare."""
     report = {"accuracy": 0.7, "length_baseline": 0.7, "test_comparisons": 24, "ties": 4}
     assert find_no_better(report) == NoBetter(0.7, 0.7, 20)
     assert find_no_better(report | {"accuracy": 0.71}) is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Loop and Policies pages say about people's verdicts on a new policy."""
+"""The Loop and Policies pages show people's verdicts on a new policy in one sentence."""
 
 from __future__ import annotations
 
