@@ -2,7 +2,7 @@
 """The run kind `simulate`: let simulated labelers answer waiting pairs of the starter's prompts. Imports no torch.
 
 Every answer is permanently marked as simulated. Sampled pairs of other prompts have no rubric, so they are for people.
-While an online run works, the labelers wait for its next pairs.
+While a run brings pairs, sampling or online, the labelers wait for its next ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from labeling.texts.pages import bad_input
 
 LABELS, LABELERS = 200, 4
 PAUSE = 0.3
-"""Seconds between two looks for pairs of an online run."""
+"""Seconds between two looks for new pairs."""
+BRING_PAIRS = ("online", "sample")
 
 
 class SimulateSettings(Settings):
@@ -59,11 +60,12 @@ def run(context: RunContext, settings: SimulateSettings) -> RunResult:
 
 
 class RunWatcher(Watcher):
-    """Reports the answers to a run, and waits for the next pairs of an online run while one works."""
+    """Reports the answers to a run, and waits for the next pairs while another run brings them."""
 
     def __init__(self, context: RunContext, labels: int) -> None:
         self.context = context
-        self.goal = labels if self._is_online() else count_waiting(context.store, labels).pairs
+        self.more_to_come = self._pairs_come()
+        self.goal = labels if self.more_to_come else count_waiting(context.store, labels).pairs
 
     def report(self, answers: int) -> None:
         """Report the answers. Raises Cancelled."""
@@ -72,13 +74,13 @@ class RunWatcher(Watcher):
             raise Cancelled
 
     def wait(self) -> bool:
-        """Wait a moment if an online run works. Raises Cancelled."""
+        """Wait a moment while a run brings pairs, and look once more after its end. Raises Cancelled."""
         if self.context.cancelled():
             raise Cancelled
-        if not self._is_online():
-            return False
-        time.sleep(PAUSE)
-        return True
+        before, self.more_to_come = self.more_to_come, self._pairs_come()
+        if self.more_to_come:
+            time.sleep(PAUSE)
+        return before or self.more_to_come
 
-    def _is_online(self) -> bool:
-        return any(run.kind == "online" for run in self.context.store.runs.all(state="running"))
+    def _pairs_come(self) -> bool:
+        return any(run.kind in BRING_PAIRS for run in self.context.store.runs.all(state="running"))

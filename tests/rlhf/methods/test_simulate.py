@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from data.errors import BadInput
@@ -21,14 +23,19 @@ COLOUR = {"family": "colour", "key": "snow", "answer": "white", "name": "Mina"}
 @pytest.fixture
 def pairs(unsupervised):
     """A home with 12 pairs of prompts that the rubric covers; no run starts by itself."""
-    store = unsupervised
-    for number in range(12):
+    add_pairs(unsupervised, 12)
+    return unsupervised
+
+
+def add_pairs(store, count):
+    """Add so many pairs of new prompts that the rubric covers."""
+    before = store.pairs.count()
+    for number in range(before, before + count):
         prompt = store.prompts.add(f"Colour of snow, {number}?", source="test", family="colour", facts=COLOUR)
         ids = store.completions.add_many(
             {"prompt_id": prompt.id, "model_name": text, "text": text, "number": 0} for text in ("It is white.", "no")
         )
         store.pairs.add(prompt.id, *ids)
-    return store
 
 
 def do(store, **settings):
@@ -50,6 +57,22 @@ def test_the_asked_number_of_pairs_is_answered_and_the_rest_waits(pairs):
     run = do(pairs, labels=5)
     assert (run.report["labels"], run.total) == (5, 5)
     assert count_waiting(pairs, 200) == (7, True)
+
+
+def test_labelers_wait_for_the_pairs_of_a_sampling_run_and_answer_those_of_its_last_moment(pairs, monkeypatch):
+    sampling = launch(pairs, "sample", {}, by="rae")
+    pairs.runs.claim()
+
+    def bring_pairs(seconds):
+        add_pairs(pairs, 3)
+        if pairs.pairs.count() == 18:
+            pairs.runs.finish(sampling.id, "done")
+
+    monkeypatch.setattr(time, "sleep", bring_pairs)
+    simulation = launch(pairs, "simulate", {"labels": 200}, by="rae")
+    pairs.runs.claim(beside=("simulate",))
+    work(pairs, pairs.runs.get(simulation.id), KINDS["simulate"])
+    assert pairs.runs.get(simulation.id).report["labels"] == 18
 
 
 def test_with_two_labelers_for_each_pair_the_report_has_their_agreement(pairs):
