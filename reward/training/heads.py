@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from data.run_context import Cancelled, RunContext
 from data.views.frozen_rows import TrainingRows
+from data.views.preferences import PreferenceRow
 from labeling.texts.pages import bad_input
 from reward.about import HEADS, describe_base
 from reward.base import distributed
@@ -83,12 +85,12 @@ def train_heads(
     data: Comparisons,
 ) -> tuple[RewardModel, dict[str, Any]]:
     """Train heads; return their reward model, saved in the folder, and the figures of the fit."""
-    prompts = [comparison.row.prompt_id for comparison in rows]
-    fitted = fit_heads(data, prompts, settings.members, settings.seed)
+    shown = [comparison.row for comparison in rows]
+    fitted = fit_heads(data, [row.prompt_id for row in shown], settings.members, settings.seed)
     model = heads_model(base, fitted)
     model.calibrate(*reference_samples(rows))
     context.once(lambda: model.save(folder))
-    return model, {"penalty": fitted.penalty, "cross_validated": cross_validated(data, fitted, prompts)}
+    return model, {"penalty": fitted.penalty, "cross_validated": cross_validated(data, fitted, shown)}
 
 
 def reference_samples(rows: TrainingRows[EncodedComparison]) -> tuple[list[list[int]], list[list[int]]]:
@@ -110,13 +112,19 @@ def _check_memory(base: Base, comparisons: int) -> None:
         )
 
 
-def cross_validated(data: Comparisons, fitted: FittedHeads, prompts: Sequence[int]) -> dict[str, Any]:
-    """Return loss and accuracy, without ties, of training comparisons by heads that did not see their prompts."""
+def cross_validated(data: Comparisons, fitted: FittedHeads, rows: Sequence[PreferenceRow]) -> dict[str, Any]:
+    """Return loss and accuracy, without ties, of training comparisons by heads that did not see their prompts.
+
+    `length_baseline` is the accuracy of preferring the longer answer of the same comparisons.
+    """
     decided = (data.labels != 0.5).nonzero()[:, 0].tolist()
+    labels, prompts = data.labels[decided].numpy(), [rows[row].prompt_id for row in decided]
     margins = fitted.held_out_margins[decided].numpy()
-    right = ordered(margins, 0 * margins, data.labels[decided].numpy())
-    accuracy, interval = share_by_prompt(right, [prompts[row] for row in decided])
-    return {"loss": fitted.held_out_loss, "accuracy": accuracy, "ci": interval, "comparisons": len(decided)}
+    longer = np.array([len(rows[row].a_text) - len(rows[row].b_text) for row in decided])
+    accuracy, interval = share_by_prompt(ordered(margins, 0 * margins, labels), prompts)
+    baseline, _ = share_by_prompt(ordered(longer, 0 * longer, labels), prompts)
+    figures = {"loss": fitted.held_out_loss, "accuracy": accuracy, "ci": interval, "comparisons": len(decided)}
+    return figures | {"length_baseline": baseline}
 
 
 def heads_curve(

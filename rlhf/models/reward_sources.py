@@ -120,11 +120,7 @@ class RewardEndpoint:
 def _entry(text: str) -> tuple[str, str]:
     name, sign, spec = (part.strip() for part in text.partition("="))
     if not sign or not _NAME.fullmatch(name):
-        raise BadInput(
-            f"{text!r} is not a reward source",
-            "Write NAME=module:function or NAME=https://...; the name must not look like r1.",
-            field=FIELD,
-        )
+        raise bad_input("refused.reward_entry", field=FIELD, spec=text)
     return name, _checked(spec) if spec else ""
 
 
@@ -133,17 +129,13 @@ def _checked(spec: str) -> str:
     if _is_url(spec):
         return spec
     if not _FUNCTION.fullmatch(spec):
-        raise BadInput(
-            f"{spec!r} is not a reward source",
-            "Give module:function, FILE.py:function or an address that begins with http",
-            field=FIELD,
-        )
+        raise bad_input("refused.reward_place", field=FIELD, spec=spec)
     place, _, function = spec.rpartition(":")
     if not place.endswith(".py"):
         return spec
     file = Path(place).expanduser().resolve()
     if not file.is_file():
-        raise BadInput("there is no such file", "Check the path.", file=str(file), field=FIELD)
+        raise bad_input("refused.reward_file", file=str(file), field=FIELD)
     return f"{file}:{function}"
 
 

@@ -1,53 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Doubts about a reward model that its report raises: reasons to label more before it drives a training."""
+"""A doubt about a reward model that its report raises: a reason to label more before it drives a training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from data.intervals import FEWEST
 
 COIN = 0.5
 
 
-class Unsure(NamedTuple):
-    """The accuracy of a reward model on unseen comparisons, whose interval includes a coin's."""
+class Measured(NamedTuple):
+    """The accuracy of a reward model on comparisons that it did not learn from, with its interval.
+
+    `baseline`: the accuracy of preferring the longer answer of the same comparisons; None if that is unknown.
+    """
 
     accuracy: float
     low: float
     high: float
     comparisons: int
+    baseline: float | None = None
 
 
-class NoBetter(NamedTuple):
-    """The accuracy of a reward model on test comparisons, which preferring the longer answer reaches as well."""
+class Doubt(NamedTuple):
+    """What the reward model may be no better than: `coin`, or `length`, which is to prefer the longer answer."""
 
-    accuracy: float
-    baseline: float
-    comparisons: int
+    than: Literal["coin", "length"]
+    measured: Measured
 
 
-def find_unsure(report: Mapping[str, Any]) -> Unsure | None:
-    """Return the accuracy of a reward model if no measurement of it is clearly better than a coin; else None.
+def find_doubt(report: Mapping[str, Any]) -> Doubt | None:
+    """Return the doubt about a reward model; None if the interval of a measurement is above the coin and length.
 
     Test prompts measure it, and for heads also the training prompts that cross-validation left out.
     """
     crossed = report.get("method", {}).get("cross_validated", {})
     measured = [
-        Unsure(figures["accuracy"], figures["ci"][0], figures["ci"][1], figures[count])
+        Measured(figures["accuracy"], low, high, figures[count], figures.get("length_baseline"))
         for figures, count in ((report, "test_comparisons"), (crossed, "comparisons"))
         if figures.get("accuracy") is not None and figures.get("ci")
+        for low, high in (figures["ci"],)
     ]
-    if not measured or any(figures.low > COIN for figures in measured):
-        return None
-    return max(measured, key=lambda figures: figures.comparisons)
+    if measured and all(each.low <= COIN for each in measured):
+        return Doubt("coin", _largest(measured))
+    known = [each for each in measured if each.baseline is not None and each.comparisons >= FEWEST]
+    if known and all(each.low <= (each.baseline or 0) for each in known):
+        return Doubt("length", _largest(known))
+    return None
 
 
-def find_no_better(report: Mapping[str, Any]) -> NoBetter | None:
-    """Return the accuracy of a reward model if preferring the longer answer is right as often; else None."""
-    accuracy, baseline = report.get("accuracy"), report.get("length_baseline")
-    decided = report.get("test_comparisons", 0) - report.get("ties", 0)
-    if accuracy is None or baseline is None or accuracy > baseline or decided < FEWEST:
-        return None
-    return NoBetter(accuracy, baseline, decided)
+def _largest(measured: Sequence[Measured]) -> Measured:
+    return max(measured, key=lambda each: each.comparisons)

@@ -8,7 +8,7 @@ from data.store import Store
 from data.views.head_to_head import head_to_head, mean_outcomes
 from data.views.judging import newest_judging
 from rlhf.models.drivers import choose_driver
-from rlhf.pages.doubts import find_no_better, find_unsure
+from rlhf.pages.doubts import find_doubt
 from rlhf.pages.next_step import LoopCounts, NewestPolicy
 
 
@@ -39,8 +39,7 @@ def count_loop(store: Store) -> LoopCounts:
         reward_models=len(rewards),
         newest_driver=newest_driver.public if newest_driver else None,
         driver=driver.public if driver else None,
-        unsure=find_unsure(driver.report) if driver else None,
-        no_better=find_no_better(driver.report) if driver else None,
+        doubt=find_doubt(driver.report) if driver else None,
         driven=driver is not None and driver.id in driven,
         policies=store.policies.count(),
         newest=_newest_policy(store),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from labeling.texts.pages import text
 from reward.report.addresses import address_of
-from rlhf.pages.doubts import NoBetter, Unsure
+from rlhf.pages.doubts import Doubt
 
 FIRST_REWARD = 100
 """Comparisons that make a first reward model worth its minutes."""
@@ -42,7 +42,7 @@ class LoopCounts:
     """Counts of the loop's stations.
 
     `waiting`: pairs without a verdict. `driver`: the reward model that a training uses by default.
-    `unsure` and `no_better`: what speaks against a training with it. `driven`: a policy was trained with it.
+    `doubt`: what speaks against a training with it. `driven`: a policy was trained with it.
     `fresh`: comparisons by people and imports since the newest driver.
     `admitted`: simulated comparisons that count, as somebody let simulated labelers answer from a page; else 0.
     `disputed`: pairs on which labelers disagree and nobody decided yet.
@@ -64,8 +64,7 @@ class LoopCounts:
     reward_models: int = 0
     newest_driver: str | None = None
     driver: str | None = None
-    unsure: Unsure | None = None
-    no_better: NoBetter | None = None
+    doubt: Doubt | None = None
     driven: bool = False
     policies: int = 0
     newest: NewestPolicy | None = None
@@ -205,12 +204,12 @@ def ppo_step(counts: LoopCounts) -> Step | None:
     """
     if counts.driver is None or counts.driven:
         return None
-    for key, figures in (("unsure", counts.unsure), ("no_better", counts.no_better)):
-        if figures:
-            shares = {name: f"{100 * value:.0f}" for name, value in figures._asdict().items()}
-            about = {**shares, "reward": counts.driver, "n": figures.comparisons}
-            step = label_step(counts) or sample_step(counts)
-            return replace(step, reason=text(f"loop.{key}_reason", **about))
+    if counts.doubt:
+        than, measured = counts.doubt
+        shares = {name: f"{100 * (value or 0):.0f}" for name, value in measured._asdict().items()}
+        about = {**shares, "reward": counts.driver, "n": measured.comparisons}
+        step = reward_step(counts) or label_step(counts) or sample_step(counts)
+        return replace(step, reason=text(f"loop.like_{than}_reason", **about))
     reason = text("loop.ppo_reason", reward=counts.driver)
     return Step(text("loop.ppo"), reason, kind="ppo", settings={"reward": counts.driver})
 

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.training.atomic_checkpoints import checkpoints
 from rlhf.ppo.actor_critic import ActorCritic
@@ -90,10 +90,7 @@ def load_adapter(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
     """Overwrite the adapter's tensors in place. Raises BadInput if names or shapes differ."""
     own = base.adapter_state(adapter)
     if {name: tensor.shape for name, tensor in own.items()} != {name: tensor.shape for name, tensor in weights.items()}:
-        raise BadInput(
-            "the checkpoint's adapter has another shape than the run's",
-            "Resume with the settings that started the run",
-        )
+        raise bad_input("refused.checkpoint_shape")
     for name, tensor in own.items():
         tensor.copy_(weights[name])
 
@@ -118,17 +115,13 @@ def save_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Iden
 def load_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Identity) -> None:
     """Fill the critic and `state` from a checkpoint. Raises BadInput if it is incomplete or its identity differs."""
     if not (folder / STATE).is_file():
-        raise BadInput(
-            f"{str(folder)!r} is not a complete checkpoint: it has no {STATE}",
-            "Resume from another one, or start a new run",
-            field=RESUME,
-        )
+        raise bad_input("refused.checkpoint_incomplete", field=RESUME, folder=str(folder), state=STATE)
     numbers = json.loads((folder / STATE).read_text())
     written = {"answers_per_prompt": 1} | numbers.pop("made_with")  # that of versions without groups
     for name, value in identity.items():
         if written.get(name) != value:
-            error = f"{folder.name} was written with another {name}: {written.get(name)}, now {value}"
-            raise BadInput(error, "Resume with the settings that started the run, or start a new run", field=RESUME)
+            values = {"folder": folder.name, "name": name, "written": written.get(name), "value": value}
+            raise bad_input("refused.checkpoint_other", field=RESUME, **values)
     actor.load_critic_state(load_file(folder / HEAD))
     state.restore(numbers, load_file(folder / BEST) if numbers["best"] else None)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from data.errors import BadInput
+from labeling.texts.pages import bad_input
 from reward.base.out_of_memory import is_out_of_memory
 from rlhf.ppo.config import PPOConfig
 
@@ -20,13 +20,11 @@ def explain_out_of_memory(args: PPOConfig) -> Iterator[None]:
         if not is_out_of_memory(problem):
             raise
         size, accumulated = args.per_device_train_batch_size, args.gradient_accumulation_steps
-        error = (
-            f"out of memory with {args.rollout_batch_size} answers of up to {args.max_new_tokens} tokens, "
-            f"{size} in a pass"
-        )
-        remedy = (
-            f"Lower per_device_train_batch_size ({size}) and raise gradient_accumulation_steps ({accumulated}) "
-            f"by the same factor, or lower rollout_batch_size ({args.rollout_batch_size}) or max_new_tokens "
-            f"({args.max_new_tokens}). The last checkpoint is complete"
-        )
-        raise BadInput(error, remedy, field="per_device_train_batch_size") from problem
+        raise bad_input(
+            "refused.ppo_memory",
+            field="per_device_train_batch_size",
+            answers=args.rollout_batch_size,
+            tokens=args.max_new_tokens,
+            size=size,
+            accumulated=accumulated,
+        ) from problem

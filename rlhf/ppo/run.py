@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 
-from data.errors import BadInput
 from data.records import Policy
 from data.records import RewardModel as RewardRecord
 from data.run_context import Cancelled, RunContext, RunResult
@@ -178,10 +177,8 @@ def split_minibatch(minibatch: int, processes: int, rows: int) -> tuple[int, int
     """
     own, rest = divmod(minibatch, processes)
     if rest:
-        raise BadInput(
-            f"{processes} processes cannot share a minibatch of {minibatch} answers evenly",
-            "Start a number of processes that divides it, or change minibatch.",
-            field="minibatch",
+        raise bad_input(
+            "refused.processes_share", field="minibatch", processes=processes, name="minibatch", rows=minibatch
         )
     size = next(size for size in range(min(own, rows), 0, -1) if own % size == 0)
     return size, own // size

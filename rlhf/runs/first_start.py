@@ -22,6 +22,8 @@ from rlhf.settings import SampleSettings
 TEMPLATE_SET_HELP = "argument of that model's chat template, such as enable_thinking=false; may be repeated"
 FIRST_PAIRS = 110
 """Pairs that the first sampling run makes at least: enough for a first reward model, some skips included."""
+FIRST_PAIRS_OF_STARTER = 210
+"""The same for the starter, which samples fast: a reward model from 100 labels is often not surely above a coin."""
 SPARE = 1.03
 """Sampled pairs per wanted pair: a few have equal texts and are never shown."""
 MOST_PAIRS = 4
@@ -97,7 +99,8 @@ def first_sampling(store: Store) -> dict[str, int]:
 
     Raises BadInput if there is no train prompt.
     """
-    wanted = math.ceil(FIRST_PAIRS * SPARE)
+    fast = any(policy.base == starter.SOURCE for policy in store.policies.all()[-1:])
+    wanted = math.ceil((FIRST_PAIRS_OF_STARTER if fast else FIRST_PAIRS) * SPARE)
     counts = prompts_per_split(store, SampleSettings(prompts=wanted))
     usable = sum(min(count, store.prompts.count(split)) for split, count in counts.items())
     pairs = min(MOST_PAIRS, math.ceil(wanted / usable))

@@ -66,11 +66,12 @@ def read_round(store: Store) -> RoundFacts | None:
     if (store.home / ENDED).exists():
         return None
     counts = count_loop(store)
-    drivers = sum(model.role == "driver" for model in store.reward_models.all())
-    if not counts.prompts or not counts.policies or drivers > 1:
-        return None
     policies = store.policies.all()
     driven = [policy for policy in policies if policy.reward_model_id and policy.parent_id]
+    newest = max((model.id for model in store.reward_models.all() if model.role == "driver"), default=0)
+    past = driven and newest > (driven[0].reward_model_id or 0)  # the second round has begun
+    if not counts.prompts or not policies or past:
+        return None
     seconds = [row["seconds"] for row in store.rows(RECENT)]
     return RoundFacts(
         counts=counts,

@@ -115,7 +115,12 @@ def _reward(facts: RoundFacts, step: RoundStep) -> RoundStep:
 
 
 def _ppo(facts: RoundFacts, step: RoundStep) -> RoundStep:
-    return _started(facts, step, "ppo", ppo_step(facts.counts))
+    action = ppo_step(facts.counts)
+    if facts.counts.doubt is None or action is None:
+        return _started(facts, step, "ppo", action)
+    runs = (_at_work(facts, kind) for kind in ("simulate", "sample", "reward", "ppo"))
+    at_work = next((run for run in runs if run), None)
+    return replace(step, detail=action.reason, run=at_work, action=None if at_work else action, offer=facts.offer)
 
 
 def _compare(facts: RoundFacts, step: RoundStep) -> RoundStep:

@@ -26,7 +26,7 @@ COMMANDS = {
     *("data/clock.py", "data/command_help/parser.py", "data/commands.py", "data/formats/export/tables.py"),
     *("data/formats/writing.py", "data/transfer/audit_export.py", "data/transfer/backup.py", "data/transfer/hub.py"),
     *("data/transfer/scheduled_backups.py", "labeling/accounts/commands.py", "labeling/projects/verbs.py"),
-    *("rlhf/models/reward_sources.py", "rlhf/run_commands.py", "rlhf/runs/commands.py", "rlhf/runs/disk_use.py"),
+    *("rlhf/run_commands.py", "rlhf/runs/commands.py", "rlhf/runs/disk_use.py"),
     *("rlhf/runs/first_start.py", "rlhf/runs/note_command.py", "rlhf/tour/command.py", "rlhf/tour/run.py"),
     *(f"rlhf/probe/{name}.py" for name in ("check", "files", "layer_checks", "process", "text_checks")),
 }
@@ -57,8 +57,6 @@ COPIES = {
     "rlhf/probe/document.py",
 }
 """Copies of errors, with their texts."""
-RUNS = {"rlhf/ppo/checkpoint.py", "rlhf/ppo/out_of_memory.py", "rlhf/ppo/run.py"}
-"""Errors of PPO runs, which the page of the run shows in English."""
 
 
 def raises_english(path: Path) -> bool:
@@ -70,7 +68,7 @@ def raises_english(path: Path) -> bool:
 def test_only_errors_that_no_page_shows_are_english_alone():
     files = [path for folder in ("data", "labeling", "reward", "rlhf") for path in (ROOT / folder).rglob("*.py")]
     english = {str(path.relative_to(ROOT)) for path in files if raises_english(path)}
-    assert english == COMMANDS | START | REQUESTS | CODE | COPIES | RUNS
+    assert english == COMMANDS | START | REQUESTS | CODE | COPIES
 
 
 def blanks(key: str) -> set[str]:

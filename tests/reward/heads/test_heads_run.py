@@ -66,6 +66,7 @@ def test_few_labels_train_heads_that_order_test_prompts(finished):
     crossed = method["cross_validated"]
     assert crossed["accuracy"] == 1.0
     assert 0 < crossed["comparisons"] <= result.report["trained_on"]  # all but ties
+    assert crossed["length_baseline"] == float(len(GOOD) > len(BAD))
     model = RewardModel.load(store.home / record.adapter)
     good, bad = model.score([NOTE] * 2, [GOOD, BAD])
     assert good > bad

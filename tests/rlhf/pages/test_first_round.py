@@ -11,6 +11,7 @@ from data.records import Run
 from data.store import Store
 from labeling.texts.reader import writing_in
 from reward.report.addresses import id_link
+from rlhf.pages.doubts import Doubt, Measured
 from rlhf.pages.first_round.facts import Outcome, RoundFacts, end_round, read_round
 from rlhf.pages.first_round.offer import Offer, make_offer, offer_button
 from rlhf.pages.first_round.steps import describe_outcome, due_step, round_steps
@@ -162,20 +163,44 @@ def test_nothing_is_offered_without_a_rubric_or_while_simulated_labelers_are_at_
     assert make_offer(store) is None
 
 
-def test_the_guide_is_there_until_it_is_ended_or_a_second_reward_model_exists(store, add_pairs):
+DOUBTED = replace(REWARDED, counts=replace(REWARDED.counts, doubt=Doubt("length", Measured(0.53, 0.3, 0.74, 17, 0.55))))
+
+
+def test_a_doubtful_reward_model_leads_to_more_comparisons_and_then_to_another_one(store):
+    """After 113 labels 200 more are asked for: answers to sample, then people or simulated labelers, then a training."""
+    step = due_step(DOUBTED)
+    assert (step.key, step.action.kind) == ("ppo", "sample")
+    assert step.detail == (
+        "r1 is right on 53 % (30 to 74) of 17 unseen comparisons. Preferring the longer answer is right on 55 %."
+        " More comparisons come first."
+    )
+    working = replace(DOUBTED, runs=(run(store, "sample", "running", done=6, total=13, note="answers"),))
+    assert due_step(working).action is None
+    assert "6 of 13 answers" in draw(working)
+    sampled = replace(DOUBTED, counts=replace(DOUBTED.counts, waiting=200), offer=Offer(200))
+    assert (due_step(sampled).action.link, due_step(sampled).offer) == ("../label/", Offer(200))
+    labeled = replace(DOUBTED, counts=replace(DOUBTED.counts, fresh_admitted=200))
+    assert due_step(labeled).action.kind == "reward"
+    again = replace(DOUBTED, counts=replace(DOUBTED.counts, newest_driver="r2", driver="r2", doubt=None))
+    assert (due_step(again).action.kind, due_step(again).action.settings) == ("ppo", {"reward": "r2"})
+
+
+def test_the_guide_is_there_until_it_is_ended_or_a_second_round_has_begun(store, add_pairs):
     assert read_round(store) is None  # nothing to begin with
     add_pairs(3)
     start = store.policies.add(name="start", kind="base", base="b")
     assert due_step(read_round(store)).key == "label"
     store.reward_models.add(name="first", base="b", adapter="r")
+    store.reward_models.add(name="with more labels", base="b", adapter="r")
+    assert due_step(read_round(store)).key == "ppo"
     run_id = store.runs.enqueue("ppo", {}, "rae").id
     trained = store.policies.add(
-        name="new", kind="ppo", base="b", adapter="x", parent_id=start.id, run_id=run_id, reward_model_id=1
+        name="new", kind="ppo", base="b", adapter="x", parent_id=start.id, run_id=run_id, reward_model_id=2
     )
     report = {"win_rate": 0.6, "win_rate_ci": [0.55, 0.65], "prompts": 300}
     store.evaluations.add(trained.id, start.id, "rubric", report)
     assert read_round(store).outcome == Outcome(0.6, [0.55, 0.65], 300, "rubric")
-    store.reward_models.add(name="second", base="b", adapter="r")
+    store.reward_models.add(name="of the second round", base="b", adapter="r")
     assert read_round(store) is None
 
 

@@ -67,7 +67,7 @@ def test_the_minibatch_is_the_same_in_any_number_of_processes(tmp_path, monkeypa
 
 
 def test_sizes_that_processes_cannot_share_are_refused_by_name(tmp_path, monkeypatch):
-    with pytest.raises(BadInput, match="3 processes cannot share a minibatch of 32 answers evenly"):
+    with pytest.raises(BadInput, match="3 processes cannot share minibatch=32 evenly"):
         split_minibatch(32, 3, 16)
     monkeypatch.setattr(PPOConfig, "world_size", 3)
     with pytest.raises(BadInput, match=r"128 answers does not divide into minibatches of 96 \(16 x 2 x 3 processes\)"):

@@ -10,10 +10,11 @@ from data.run_context import RunContext
 from data.settings import parse_settings
 from rlhf.common import locks
 from rlhf.methods import sample
+from rlhf.methods.simulate import LABELS
 from rlhf.pages.next_step import FIRST_REWARD
 from rlhf.probe.document import Unusable
 from rlhf.runs import first_start
-from rlhf.runs.first_start import FIRST_PAIRS, first_sampling, prepare
+from rlhf.runs.first_start import FIRST_PAIRS, FIRST_PAIRS_OF_STARTER, first_sampling, prepare
 from rlhf.settings import SampleSettings
 
 TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
@@ -77,7 +78,8 @@ def test_the_first_sampling_run_makes_enough_pairs_for_the_first_reward_model(st
     monkeypatch.setattr(first_start, "launch", lambda store, kind, settings, by: launched.append(settings))
     prepare(store)
     (settings,) = launched
-    assert settings["prompts"] * settings["per_prompt"] // 2 >= FIRST_PAIRS > FIRST_REWARD
+    assert settings["prompts"] * settings["per_prompt"] // 2 >= FIRST_PAIRS_OF_STARTER > LABELS  # simulated ones
+    assert FIRST_PAIRS > FIRST_REWARD
 
 
 def test_a_home_with_few_prompts_gets_at_most_four_pairs_of_each(store):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rlhf.pages.doubts import NoBetter, Unsure, find_no_better, find_unsure
+from rlhf.pages.doubts import Doubt, Measured, find_doubt
 from rlhf.pages.loop_counts import count_loop
 from rlhf.pages.next_step import LoopCounts, next_step
 
@@ -36,40 +36,44 @@ def test_pairs_of_other_policies_do_not_judge_the_newest(store):
 def test_ppo_is_not_offered_for_a_reward_model_that_may_be_a_coin():
     counts = LoopCounts(**FULL, waiting=30, by_people=100, reward_models=1, newest_driver="r1", driver="r1")
     assert next_step(counts).kind == "ppo"
-    step = next_step(replace(counts, unsure=Unsure(0.58, 0.45, 0.7, 24)))
+    doubtful = replace(counts, doubt=Doubt("coin", Measured(0.58, 0.45, 0.7, 24)))
+    step = next_step(doubtful)
     assert (step.kind, step.link) == (None, "../label/")
     assert step.reason.startswith("r1 is right on 58 % (45 to 70) of 24 unseen comparisons")
-    assert next_step(replace(counts, waiting=0, unsure=Unsure(0.58, 0.45, 0.7, 24))).kind == "sample"
+    assert next_step(replace(doubtful, waiting=0)).kind == "sample"
 
 
-def test_a_reward_model_is_unsure_only_if_no_measurement_is_better_than_a_coin():
+def test_a_reward_model_may_be_a_coin_only_if_no_measurement_is_better():
     """16 test comparisons alone say little; 90 that cross-validation left out can say enough."""
     few = {"accuracy": 0.7, "ci": [0.45, 0.88], "test_comparisons": 16}
     crossed = {"accuracy": 0.66, "ci": [0.56, 0.75], "comparisons": 90}
-    assert find_unsure(few) == Unsure(0.7, 0.45, 0.88, 16)
-    assert find_unsure(few | {"method": {"cross_validated": crossed}}) is None
+    assert find_doubt(few) == Doubt("coin", Measured(0.7, 0.45, 0.88, 16))
+    assert find_doubt(few | {"method": {"cross_validated": crossed}}) is None
     worse = crossed | {"ci": [0.49, 0.75]}
-    assert find_unsure(few | {"method": {"cross_validated": worse}}) == Unsure(0.66, 0.49, 0.75, 90)
-    assert find_unsure({"accuracy": None, "ci": None}) is None  # nothing was measured
+    assert find_doubt(few | {"method": {"cross_validated": worse}}) == Doubt("coin", Measured(0.66, 0.49, 0.75, 90))
+    assert find_doubt({"accuracy": None, "ci": None}) is None  # nothing was measured
 
 
-def test_ppo_is_not_offered_for_a_reward_model_that_the_length_of_answers_equals():
+def test_ppo_is_not_offered_for_a_reward_model_that_the_length_of_answers_may_equal():
     counts = LoopCounts(**FULL, waiting=30, by_people=100, reward_models=1, newest_driver="r1", driver="r1")
-    step = next_step(replace(counts, no_better=NoBetter(0.58, 0.61, 120)))
+    step = next_step(replace(counts, doubt=Doubt("length", Measured(0.66, 0.57, 0.74, 120, 0.61))))
     assert (step.kind, step.link) == (None, "../label/")
     assert step.reason == (
-        "r1 is right on 58 % of 120 test comparisons. Preferring the longer answer is right on 61 %."
+        "r1 is right on 66 % (57 to 74) of 120 unseen comparisons. Preferring the longer answer is right on 61 %."
         " More comparisons come first."
     )
 
 
-def test_a_reward_model_is_better_than_length_if_it_is_right_more_often_or_too_little_was_measured():
-    """24 test comparisons with 4 ties leave 20; 13 with 4 ties leave 9, which are too few to compare."""
-    report = {"accuracy": 0.7, "length_baseline": 0.7, "test_comparisons": 24, "ties": 4}
-    assert find_no_better(report) == NoBetter(0.7, 0.7, 20)
-    assert find_no_better(report | {"accuracy": 0.71}) is None
-    assert find_no_better(report | {"test_comparisons": 13}) is None
-    assert find_no_better({"accuracy": None}) is None
+def test_a_reward_model_is_better_than_length_if_the_interval_of_one_measurement_is_above_it():
+    """17 test comparisons cannot say so; 97 that cross-validation left out can."""
+    report = {"accuracy": 0.53, "ci": [0.3, 0.74], "test_comparisons": 17, "length_baseline": 0.53}
+    crossed = {"accuracy": 0.67, "ci": [0.57, 0.76], "comparisons": 97, "length_baseline": 0.55}
+    assert find_doubt(report | {"method": {"cross_validated": crossed}}) is None
+    longer = crossed | {"length_baseline": 0.57}
+    doubt = find_doubt(report | {"method": {"cross_validated": longer}})
+    assert doubt == Doubt("length", Measured(0.67, 0.57, 0.76, 97, 0.57))
+    few = {"accuracy": 0.9, "ci": [0.6, 0.99], "test_comparisons": 9, "length_baseline": 0.7}
+    assert find_doubt(few) is None  # too few comparisons to measure the length
 
 
 def test_a_guard_or_judge_is_never_offered_as_the_driver(store):
