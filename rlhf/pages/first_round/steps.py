@@ -61,9 +61,9 @@ class RoundStep:
 
 
 def round_steps(facts: RoundFacts) -> list[RoundStep]:
-    """Return the five steps; the first one that is not done is due."""
+    """Return the five steps; the first one that is not done is due. Labeling is done once simulated labelers end."""
     done = {
-        "label": bool(facts.counts.reward_models) or not facts.counts.missing,
+        "label": bool(facts.counts.reward_models) or not (facts.counts.missing or _at_work(facts, "simulate")),
         "reward": bool(facts.counts.reward_models),
         "ppo": facts.policy is not None,
         "compare": facts.outcome is not None,
@@ -100,6 +100,8 @@ def _label(facts: RoundFacts, step: RoundStep) -> RoundStep:
     counts = facts.counts
     have = text("round.label_count", n=FIRST_REWARD - counts.missing, wanted=FIRST_REWARD)
     simulating, sampling = _at_work(facts, "simulate"), _at_work(facts, "sample")
+    if not counts.missing:  # simulated labelers give more than are needed, and a better reward model
+        return replace(step, detail=have, run=simulating)
     started = simulating or (sampling if not counts.waiting else _failed(facts, "simulate"))
     return replace(
         step,

@@ -163,6 +163,15 @@ def test_nothing_is_offered_without_a_rubric_or_while_simulated_labelers_are_at_
     assert make_offer(store) is None
 
 
+def test_the_reward_model_waits_for_the_last_labels_of_simulated_labelers(store):
+    working = run(store, "simulate", "running", done=120, total=200, note="answers")
+    facts = replace(FACTS, counts=replace(COUNTS, simulated=120, admitted=120), offer=None, runs=(working,))
+    assert (due_step(facts).key, due_step(facts).action) == ("label", None)
+    html = draw(facts)
+    assert "100 of 100 comparisons." in html
+    assert "120 of 200 answers" in html
+
+
 DOUBTED = replace(REWARDED, counts=replace(REWARDED.counts, doubt=Doubt("length", Measured(0.53, 0.3, 0.74, 17, 0.55))))
 
 
