@@ -205,13 +205,22 @@ def ppo_step(counts: LoopCounts) -> Step | None:
     if counts.driver is None or counts.driven:
         return None
     if counts.doubt:
-        than, measured = counts.doubt
-        shares = {name: f"{100 * (value or 0):.0f}" for name, value in measured._asdict().items()}
-        about = {**shares, "reward": counts.driver, "n": measured.comparisons}
         step = reward_step(counts) or label_step(counts) or sample_step(counts)
-        return replace(step, reason=text(f"loop.like_{than}_reason", **about))
-    reason = text("loop.ppo_reason", reward=counts.driver)
-    return Step(text("loop.ppo"), reason, kind="ppo", settings={"reward": counts.driver})
+        return replace(step, reason=say_doubt(counts, f"loop.like_{counts.doubt.than}_reason"))
+    return train_ppo(counts.driver)
+
+
+def train_ppo(driver: str) -> Step:
+    """Return the step that trains a policy with a reward model."""
+    return Step(text("loop.ppo"), text("loop.ppo_reason", reward=driver), kind="ppo", settings={"reward": driver})
+
+
+def say_doubt(counts: LoopCounts, key: str) -> str:
+    """Return the text of that key, filled with the doubt's figures about the driver."""
+    assert counts.doubt, "a doubt is said"
+    measured = counts.doubt.measured
+    shares = {name: f"{100 * (value or 0):.0f}" for name, value in measured._asdict().items()}
+    return text(key, **shares, reward=counts.driver, n=measured.comparisons)
 
 
 def _adjudicate(counts: LoopCounts) -> Step | None:

@@ -23,6 +23,8 @@ from rlhf.pages.next_step import (
     ppo_step,
     reward_step,
     sample_step,
+    say_doubt,
+    train_ppo,
 )
 
 STARTER_SECONDS = {"simulate": 2.0, "reward": 10.0, "ppo": 400.0, "compare": 50.0}
@@ -117,8 +119,13 @@ def _reward(facts: RoundFacts, step: RoundStep) -> RoundStep:
 
 
 def _ppo(facts: RoundFacts, step: RoundStep) -> RoundStep:
-    action = ppo_step(facts.counts)
-    if facts.counts.doubt is None or action is None:
+    counts = facts.counts
+    doubt = counts.doubt and counts.doubt.than
+    if counts.driver and doubt == "length":  # the first round shows how the loop works, and says what to expect
+        step = replace(step, detail=say_doubt(counts, "round.like_length"))
+        return _started(facts, step, "ppo", train_ppo(counts.driver))
+    action = ppo_step(counts)
+    if doubt is None or action is None:
         return _started(facts, step, "ppo", action)
     runs = (_at_work(facts, kind) for kind in ("simulate", "sample", "reward", "ppo"))
     at_work = next((run for run in runs if run), None)

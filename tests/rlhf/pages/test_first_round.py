@@ -172,7 +172,7 @@ def test_the_reward_model_waits_for_the_last_labels_of_simulated_labelers(store)
     assert "120 of 200 answers" in html
 
 
-DOUBTED = replace(REWARDED, counts=replace(REWARDED.counts, doubt=Doubt("length", Measured(0.53, 0.3, 0.74, 17, 0.55))))
+DOUBTED = replace(REWARDED, counts=replace(REWARDED.counts, doubt=Doubt("coin", Measured(0.53, 0.3, 0.74, 17))))
 
 
 def test_a_doubtful_reward_model_leads_to_more_comparisons_and_then_to_another_one(store):
@@ -180,7 +180,7 @@ def test_a_doubtful_reward_model_leads_to_more_comparisons_and_then_to_another_o
     step = due_step(DOUBTED)
     assert (step.key, step.action.kind) == ("ppo", "sample")
     assert step.detail == (
-        "r1 is right on 53 % (30 to 74) of 17 unseen comparisons. Preferring the longer answer is right on 55 %."
+        "r1 is right on 53 % (30 to 74) of 17 unseen comparisons: maybe no better than a coin."
         " More comparisons come first."
     )
     working = replace(DOUBTED, runs=(run(store, "sample", "running", done=6, total=13, note="answers"),))
@@ -192,6 +192,15 @@ def test_a_doubtful_reward_model_leads_to_more_comparisons_and_then_to_another_o
     assert due_step(labeled).action.kind == "reward"
     again = replace(DOUBTED, counts=replace(DOUBTED.counts, newest_driver="r2", driver="r2", doubt=None))
     assert (due_step(again).action.kind, due_step(again).action.settings) == ("ppo", {"reward": "r2"})
+
+
+def test_a_reward_model_like_length_trains_the_first_policy_and_the_guide_says_what_to_expect():
+    doubt = Doubt("length", Measured(0.65, 0.58, 0.72, 169, 0.615))
+    step = due_step(replace(REWARDED, counts=replace(REWARDED.counts, doubt=doubt)))
+    assert (step.action.kind, step.action.settings) == ("ppo", {"reward": "r1"})
+    assert step.detail.startswith(
+        "r1 is right on 65 % (58 to 72) of 169 unseen comparisons. Preferring the longer answer is right on 62 %."
+    )
 
 
 def test_the_guide_is_there_until_it_is_ended_or_a_second_round_has_begun(store, add_pairs):
