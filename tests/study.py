@@ -19,16 +19,17 @@ from pathlib import Path
 from tests.bench.clinic import sft_curated
 from tests.bench.coverage import coverage
 from tests.bench.figures import ROOT, few_labels, labels_400, reward_speed, tour
-from tests.bench.online import labels
+from tests.bench.online import cases, labels
 from tests.bench.rewards import reward_skill
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What is measured for each of the seeds, in an empty folder."""
+    """What is measured for each of the seeds, in an empty folder. With `cases`, each case is a line of its own."""
 
     measure: Callable[..., dict]
     seeds: tuple[int, ...]
+    cases: tuple[str, ...] = ()
 
 
 def ppo_curve(home: Path, *, seed: int) -> dict:
@@ -42,7 +43,7 @@ STUDIES = {
     "tour": Study(tour, tuple(range(101, 111))),
     "few_labels": Study(few_labels, (101, 102, 103, 104, 105)),
     "labels_400": Study(labels_400, (101, 102, 103, 104, 105)),
-    "labels": Study(labels, (101, 102, 103, 104, 105)),
+    "labels": Study(labels, (101, 102, 103, 104, 105), tuple(cases())),
     "reward": Study(reward_skill, (101, 102, 103)),
     "ppo": Study(ppo_curve, tuple(range(101, 121))),
     "sft_curated": Study(sft_curated, (101, 102, 103, 104, 105)),
@@ -65,23 +66,27 @@ def known(path: Path) -> list[dict]:
 
 
 def carry_on(study: Study, path: Path) -> None:
-    """Measure the seeds that are missing; each line is on the disk before the next seed begins."""
+    """Measure the lines that are missing, case by case; each is on the disk before the next one begins."""
     rows = known(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    there = {row["seed"] for row in rows}
-    for seed in study.seeds:
-        if seed in there:
+    wanted = [{"seed": seed} | case for case in _cases(study) for seed in study.seeds]
+    for line in wanted:
+        if any(line.items() <= row.items() for row in rows):
             continue
-        with tempfile.TemporaryDirectory(prefix=f"study-{seed}-") as folder:
-            row = {"seed": seed} | study.measure(Path(folder), seed=seed)
+        with tempfile.TemporaryDirectory(prefix=f"study-{line['seed']}-") as folder:
+            row = line | study.measure(Path(folder), **line)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
 
 
+def _cases(study: Study) -> list[dict]:
+    return [{"case": case} for case in study.cases] or [{}]
+
+
 def main() -> int:
-    """Exit status 0 once every seed of the study is there."""
+    """Exit status 0 once every line of the study is there."""
     parser = argparse.ArgumentParser(
         prog="tests.study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -89,7 +94,7 @@ def main() -> int:
     name = parser.parse_args().name
     path = results(name)
     carry_on(STUDIES[name], path)
-    print(f"{len(known(path))} seeds in {path}", file=sys.stderr)
+    print(f"{len(known(path))} lines in {path}", file=sys.stderr)
     return 0
 
 

@@ -2,8 +2,8 @@
 """Win rate by number of labels: learning while people label against labels of the start's answers, in two worlds.
 
 All arms have the same recipe and as many policy updates for as many labels. `offline` gets all its labels from answers
-of the start. `random` and `variance` ask about the newest policy's answers, by chance or where the reward models
-disagree. In the world `tour` labelers judge by the rubric. In the world `far` they also want a sentence that 2.5 % of
+of the start. `periodic` asks in four rounds about the policy of the round's begin. `random` and `variance` ask about
+the newest policy's answers, by chance or where the reward models disagree. In the world `tour` labelers judge by the rubric. In the world `far` they also want a sentence that 2.5 % of
 the start's answers have. The far wish is frozen: nothing was tuned on it.
 """
 
@@ -31,7 +31,12 @@ from rlhf.kinds import KINDS
 from rlhf.runs.first_start import load_starter
 from rlhf.runs.worker import work
 
-SIZES = (50, 100, 200, 400)
+STAGES = {200: (100, 200), 400: (50, 400), 800: (800,), 2000: (2000,)}
+"""Largest number of labels of a stage of the study -> the sizes of its offline runs."""
+SIZES = tuple(sorted(size for sizes in STAGES.values() for size in sizes))
+ROUNDS = 4
+UPDATE_LABELS = 8
+"""Labels of train prompts for an update, in every arm."""
 WISH, WORTH = "i hope to see you soon", 1.5
 TEST_PROMPTS, DRAWS = 300, 2
 TEST_SHARE = 0.2
@@ -79,33 +84,37 @@ class Labelers:
             self.given += 1
 
 
-def labels(folder: Path, *, seed: int = 0, worlds: Sequence[str] = tuple(WORLDS)) -> dict[str, Any]:
-    """Measure every arm at every size in every world."""
-    return {world: _world(folder / world, WORLDS[world], seed) for world in worlds}
+def cases(worlds: Sequence[str] = ("far", "tour")) -> list[str]:
+    """Return the runs to do for a seed, as world/arm/labels: those that say most first.
+
+    An online run is measured on its way at every smaller size. The other arms need a run for each size.
+    """
+    return [
+        f"{world}/{arm}/{size}"
+        for most, offline in STAGES.items()
+        for world in worlds
+        for arm in ("offline", "random", "variance", "periodic")
+        for size in (offline if arm == "offline" else (most,))
+    ]
 
 
-def _world(folder: Path, score: Score, seed: int) -> dict[str, Any]:
-    """Return the rows of one world, and its labelers' noise."""
-    evaluation = Evaluation(score, seed)
-    found: dict[str, Any] = {"beta": evaluation.beta, "start": evaluation.mean_score(evaluation.start)}
-    for size in SIZES:
-        found[f"offline_{size}"] = _run(folder / f"offline-{size}", evaluation, seed, size, offline=True)[size]
-    for selection in ("random", "variance"):
-        online = _run(folder / selection, evaluation, seed, SIZES[-1], selection=selection)
-        found |= {f"{selection}_{size}": row for size, row in online.items()}
-    return found
+def labels(folder: Path, *, seed: int = 0, case: str) -> dict[str, Any]:
+    """Do one run and return the figures of its policy by the number of labels."""
+    world, arm, most = case.split("/")
+    evaluation = Evaluation(WORLDS[world], seed)
+    found = _run(folder, evaluation, seed, int(most), arm)
+    start = {"beta": evaluation.beta, "start": evaluation.mean_score(evaluation.start)}
+    return start | {f"{arm}_{size}": row for size, row in found.items()}
 
 
-def _run(
-    folder: Path, evaluation: Evaluation, seed: int, most: int, *, offline: bool = False, selection: str = "random"
-) -> dict[int, dict[str, Any]]:
+def _run(folder: Path, evaluation: Evaluation, seed: int, most: int, arm: str) -> dict[int, dict[str, Any]]:
     """Do one run and return the figures of its policy by the number of labels."""
     from rlhf.online.run import OnlineRun  # with torch, which most figures do without
 
     store = Store(folder)
     load_starter(store)
     labelers = Labelers(store, evaluation.score, evaluation.beta, seed, most)
-    if offline:
+    if arm == "offline":
         _label_the_start(store, labelers, seed)
     settings = parse_settings(
         KINDS["online"].settings_class(),
@@ -113,11 +122,12 @@ def _run(
             "labels": "simulated",
             "from": "p2",
             "max_labels": most,
-            "selection": selection,
+            "selection": "variance" if arm == "variance" else "random",
             "random_share": TEST_SHARE,
             "publish_every": 0,
             "seed": seed,
-        },
+        }
+        | (_rounds(most) if arm == "periodic" else {"labels_per_step": UPDATE_LABELS}),
     )
     queued = store.runs.enqueue("online", as_dict(settings), "bench")
     store.runs.claim()
@@ -126,7 +136,7 @@ def _run(
 
     def rest() -> None:
         for size in SIZES:
-            if not offline and size not in found and labelers.given >= size:
+            if arm in ("random", "variance") and size not in found and labelers.given >= size:
                 found[size] = evaluation.measure(online)
         labelers.answer()
 
@@ -135,6 +145,12 @@ def _run(
     found[most] = evaluation.measure(online)
     store.close()
     return found
+
+
+def _rounds(most: int) -> dict[str, int]:
+    """Return the settings of a run that asks for its labels in rounds and makes a round's updates at once."""
+    each = round((1 - TEST_SHARE) * most / ROUNDS)
+    return {"first_labels": each, "labels_per_step": each, "updates_per_step": max(1, each // UPDATE_LABELS)}
 
 
 def _label_the_start(store: Store, labelers: Labelers, seed: int) -> None:

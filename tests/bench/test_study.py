@@ -46,6 +46,20 @@ def test_a_study_measures_only_the_seeds_that_are_missing(tmp_path: Path) -> Non
     assert known(path) == [{"seed": seed, "value": 10 * seed} for seed in (1, 2, 3)]
 
 
+def test_a_study_of_cases_has_a_line_for_each_case_of_each_seed_and_ends_a_case_before_the_next(tmp_path: Path) -> None:
+    asked = []
+
+    def measure(folder: Path, *, seed: int, case: str) -> dict:
+        asked.append((case, seed))
+        return {"value": f"{case}{seed}"}
+
+    path = tmp_path / "name.jsonl"
+    path.write_text(json.dumps({"seed": 1, "case": "b", "value": "there"}) + "\n", encoding="utf-8")
+    carry_on(Study(measure, (1, 2), ("a", "b")), path)
+    assert asked == [("a", 1), ("a", 2), ("b", 2)]
+    assert [(row["case"], row["seed"]) for row in known(path)] == [("b", 1), ("a", 1), ("a", 2), ("b", 2)]
+
+
 def test_a_seed_that_fails_leaves_those_before_it(tmp_path: Path) -> None:
     def measure(folder: Path, *, seed: int) -> dict:
         return {"value": 1 // (2 - seed)}
