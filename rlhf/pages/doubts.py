@@ -25,7 +25,7 @@ class Measured(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """What the reward model may be no better than: `coin`, or `length`, which is to prefer the longer answer."""
+    """Figures of a reward model that may be no better than a coin, or than preferring the longer answer (`length`)."""
 
     than: Literal["coin", "length"]
     measured: Measured

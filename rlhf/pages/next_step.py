@@ -217,7 +217,7 @@ def train_ppo(driver: str) -> Step:
 
 def say_doubt(counts: LoopCounts, key: str) -> str:
     """Return the text of that key, filled with the doubt's figures about the driver."""
-    assert counts.doubt, "a doubt is said"
+    assert counts.doubt, "only a doubt has figures"
     measured = counts.doubt.measured
     shares = {name: f"{100 * (value or 0):.0f}" for name, value in measured._asdict().items()}
     return text(key, **shares, reward=counts.driver, n=measured.comparisons)

@@ -66,7 +66,7 @@ def test_the_first_round_leads_from_simulated_labels_to_a_reward_model_without_a
 
     due.get_by_role("button", name="Train the first reward model").dblclick()  # the second click starts no second run
     expect(page.locator(".round")).to_contain_text("2 of 5 steps done")
-    expect(due).to_contain_text("Train a policy with PPO")
+    expect(due.get_by_role("button", name="Train a policy with PPO")).to_be_visible()
     (run,) = (run for run in store.runs.all() if run.kind == "reward")
     assert (run.state, run.settings["labels"], run.produced) == ("done", "simulated", ["r1"])
 

@@ -27,7 +27,7 @@ from rlhf.pages.next_step import (
     train_ppo,
 )
 
-STARTER_SECONDS = {"simulate": 2.0, "reward": 10.0, "ppo": 400.0, "compare": 50.0}
+STARTER_SECONDS = {"simulate": 5.0, "reward": 20.0, "ppo": 240.0, "compare": 50.0}
 """Measured seconds of the starter's runs on two CPU cores, for a home without a finished run of the kind."""
 State = Literal["done", "now", "later"]
 

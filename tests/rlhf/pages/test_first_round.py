@@ -55,7 +55,7 @@ def test_a_new_home_offers_its_pairs_to_people_and_to_simulated_labelers():
     step = due_step(FACTS)
     assert (step.action.link, step.offer.pairs) == ("../label/", 113)
     assert step.detail == "0 of 100 comparisons."
-    assert step.time == "Simulated labelers take about 2 s."
+    assert step.time == "Simulated labelers take about 5 s."
 
 
 def test_each_run_of_the_round_is_started_with_what_the_step_before_made():
@@ -84,7 +84,7 @@ def test_without_a_rubric_people_compare_the_policies_blindly():
 
 def test_the_time_is_that_of_earlier_runs_here_else_the_starters_else_none(store):
     later = {step.key: step.time for step in round_steps(FACTS)}
-    assert later["ppo"] == "About 7 min on two CPU cores."
+    assert later["ppo"] == "About 4 min on two CPU cores."
     known = replace(FACTS, runs=(run(store, "ppo", "done", seconds=125),))
     assert {step.key: step.time for step in round_steps(known)}["ppo"] == "About 2 min, as the last runs here."
     other = replace(FACTS, on_starter=False, offer=None)
