@@ -25,6 +25,7 @@ from reward.report.choices import role_name
 from reward.report.left_out import left_out_text
 from reward.report.live import LiveAccuracy
 from reward.report.option_names import FIELDS
+from reward.report.passes import passes_text
 
 PAGES = {"train reward": "reward", "train": "runs", "sample": "runs", "runs": "runs"}
 IMPORT = re.compile(r": preference-loop import\b[^.;,]*")
@@ -68,6 +69,7 @@ def card_html(model: RewardModel, live: LiveAccuracy | None = None) -> str:
         text("reward.fact_ece"): calibration_text(report),
         text("reward.fact_test_comparisons"): number_text(report.get("test_comparisons"), 0),
         text("reward.fact_method"): translate_line(report.get("method", {}).get("reason", ""), reader_language()),
+        text("reward.fact_passes"): passes_text(report.get("method", {})),
         text("reward.fact_trained_on"): number_text(report.get("trained_on"), 0),
         text("reward.fact_left_out"): left_out_text(report.get("left_out")),
         text("reward.fact_seconds"): number_text(report.get("seconds"), 0),

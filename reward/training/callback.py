@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The link between a transformers Trainer and its run: checkpoint to resume from, progress, metrics, cancellation."""
+"""Callbacks of a training: the link to its run (progress, metrics, cancellation), and the choice of its best pass."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -15,6 +16,43 @@ from data.run_context import RunContext
 def newest_checkpoint(folder: str | Path | None) -> str | None:
     """Return the newest checkpoint in a trainer's folder, which only the main process of a run makes."""
     return get_last_checkpoint(str(folder)) if folder and Path(folder).is_dir() else None
+
+
+class BestPass(TrainerCallback):
+    """Keeps the weights of the pass after which held-out comparisons are most likely.
+
+    `measure` returns their loss, and `copy_weights` the weights on the CPU. A checkpoint holds `state`.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        measure: Callable[[], float],
+        copy_weights: Callable[[], dict[str, torch.Tensor]],
+    ) -> None:
+        self.steps, self.measure, self.copy_weights = steps, measure, copy_weights
+        self.losses: list[float] = []
+        self.weights: dict[str, torch.Tensor] = {}
+
+    @property
+    def kept(self) -> int:
+        """The number of the best pass, from 1."""
+        return 1 + self.losses.index(min(self.losses))
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Measure after the last step of a pass, before a checkpoint of that step is saved."""
+        if state.global_step % self.steps == 0:
+            self.losses.append(self.measure())
+            if self.kept == len(self.losses):
+                self.weights = self.copy_weights()
+
+    def state(self) -> dict[str, object]:
+        """Return what a resumed training needs."""
+        return {"losses": self.losses, "weights": self.weights}
+
+    def restore(self, losses: list[float], weights: dict[str, torch.Tensor]) -> None:
+        """Go on from the state of a checkpoint."""
+        self.losses, self.weights = losses, weights
 
 
 class Progress(TrainerCallback):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from trl import RewardConfig
@@ -22,7 +23,7 @@ from reward.base.stacking import stack
 from reward.base.text.template_options import TemplateOptions
 from reward.settings import RewardSettings
 from reward.training.arguments import divide_step, trainer_arguments
-from reward.training.callback import Progress, newest_checkpoint
+from reward.training.callback import BestPass, Progress, newest_checkpoint
 from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter, scoring_pad, trunk_of
 from reward.training.likelihood import build_likelihood
 from reward.training.packing import Planner
@@ -30,6 +31,8 @@ from reward.training.prompt_groups import PromptGroup, as_dataset, group_by_prom
 from reward.training.rows import EncodedComparison
 from reward.training.trainer import PreferenceTrainer, collator, trainer_config
 
+WATCHED = 50
+"""The fewest comparisons of validation prompts that choose the pass to keep."""
 SEEN, MOST_PASSES = 1000, 4
 """A training makes passes until it has seen so many comparisons, but at most so many passes."""
 
@@ -45,11 +48,15 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained adapter with its head, and the cut points that its likelihood learned."""
+    """A trained adapter with its head, and the cut points that its likelihood learned.
+
+    `losses` are those of held-out comparisons after each pass. The weights are of the best one.
+    """
 
     config: LoraConfig
     weights: Weights
     cut_points: list[float]
+    losses: Sequence[float] = ()
 
 
 def fit(
@@ -59,35 +66,49 @@ def fit(
     start: Start,
     rows: TrainingRows[EncodedComparison],
     progress: Progress | None = None,
+    validation: Sequence[EncodedComparison] = (),
 ) -> Fitted:
     """Train on the rows, with checkpoints in `folder`, and leave the base as it was.
 
-    Training resumes from the last checkpoint in `folder`. Raises Cancelled, after saving a checkpoint, if the run was
-    cancelled.
+    With enough comparisons of validation prompts it keeps the pass after which they are most likely. Training resumes
+    from the last checkpoint in `folder`. Raises Cancelled, after saving a checkpoint, if the run was cancelled.
     """
-    trainer = build_trainer(folder, settings, base, start, rows)
+    watched = validation if keeps_best_pass(settings, len(validation)) else ()
+    trainer = build_trainer(folder, settings, base, start, rows, watched)
     if progress is not None:
         trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
     if progress is not None and progress.stopped:
         raise Cancelled
+    best = trainer.best_pass
+    if best is not None and best.weights:
+        set_weights(trainer, best.weights)
     config, weights = _trained_config(trainer), get_peft_model_state_dict(trainer.model)
     if start.adapter is not None:
         config, weights = stack(trainer.model.get_base_model(), read_adapter(start.adapter), (config, weights))
     cut_points = trainer.likelihood.cut_points()
     remove_adapter(base, trainer.model)
-    return Fitted(config, weights, cut_points)
+    return Fitted(config, weights, cut_points, best.losses if best else ())
 
 
 def build_trainer(
-    folder: Path, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
+    folder: Path,
+    settings: RewardSettings,
+    base: Base,
+    start: Start,
+    rows: TrainingRows[EncodedComparison],
+    validation: Sequence[EncodedComparison] = (),
 ) -> PreferenceTrainer:
-    """Return TRL's trainer on the base as a classifier, with the token ids of the rows as its data."""
+    """Return TRL's trainer on the base as a classifier, with the token ids of the rows as its data.
+
+    It keeps its best pass by the comparisons in `validation`, if there are any.
+    """
     tokenizer = copy.deepcopy(base.tokenizer)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(scoring_pad(base))
     classifier = as_classifier(base, settings.seed, start.adapter)
     groups = group_by_prompt(tuple(rows))
-    longest = max(groups, key=lambda group: group.tokens)
+    watched = group_by_prompt(validation) if validation else []
+    longest = max(groups + watched, key=lambda group: group.tokens)
     step = groups_per_step(settings.batch_size, groups)
     trainer = PreferenceTrainer(
         likelihood=build_likelihood(settings.likelihood, [grade for group in groups for grade in group.grade]),
@@ -105,7 +126,32 @@ def build_trainer(
         peft_config=lora_for_scoring(classifier, settings),
     )
     trainer.step_rows = step
+    if watched:
+        held_out = as_dataset(watched)
+        trainer.best_pass = BestPass(
+            math.ceil(len(groups) / step), lambda: trainer.held_out_loss(held_out), lambda: copy_weights(trainer)
+        )
+        trainer.add_callback(trainer.best_pass)
     return trainer
+
+
+def keeps_best_pass(settings: RewardSettings, comparisons: int) -> bool:
+    """Return whether so many comparisons of validation prompts choose the pass to keep."""
+    return comparisons >= WATCHED and not settings.epochs and not settings.max_steps
+
+
+def copy_weights(trainer: PreferenceTrainer) -> Weights:
+    """Return copies of the trained weights on the CPU, by the names of parameters."""
+    trained = {name: weight for name, weight in trainer.model.named_parameters() if weight.requires_grad}
+    return {name: weight.detach().cpu().clone() for name, weight in trained.items()}
+
+
+@torch.no_grad()
+def set_weights(trainer: PreferenceTrainer, weights: Weights) -> None:
+    """Overwrite trained weights with those of `copy_weights`."""
+    parameters = dict(trainer.model.named_parameters())
+    for name, weight in weights.items():
+        parameters[name].copy_(weight)
 
 
 def training_passes(settings: RewardSettings, comparisons: int) -> int:

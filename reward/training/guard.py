@@ -16,7 +16,7 @@ from reward.settings import RewardSettings
 from reward.training.heads import read_rows, train_heads
 from reward.training.method import Choice
 from reward.training.rows import RowEncoder, fitting_rows, run_rows
-from reward.training.run_report import report_of
+from reward.training.run_report import encode_held_out, report_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,6 @@ def train_guard(context: RunContext, settings: RewardSettings, base: Base) -> Tr
     folder = context.folder / "guard"
     model, trained = train_heads(context, folder, own, base, rows, data)
     choice = Choice(HEADS, stored_line("note.method_guard"))
-    report = report_of(context, model, encoder, training, held_out, encoder.encode(held_out.test))
+    report = report_of(context, model, encoder, training, held_out, *encode_held_out(encoder, held_out))
     report |= {"method": asdict(choice) | trained, "trained_on": len(rows), "left_out": +encoder.left_out}
     return Trained(folder, own, report | {"truncated": encoder.truncated})

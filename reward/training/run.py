@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from data.errors import BadInput
 from data.records import Policy, Snapshot
@@ -31,10 +34,12 @@ from reward.training.guard import Trained, train_guard
 from reward.training.heads import heads_curve, read_rows, reference_samples, train_heads
 from reward.training.method import choose_method, save_fitted
 from reward.training.rows import EncodedComparison, RowEncoder, fitting_rows, run_rows
-from reward.training.run_report import report_of
+from reward.training.run_report import encode_held_out, report_of
 from reward.training.subsets import Subsets
 from reward.training.trainer import CURVES
 
+LOSSES = "losses.json"
+"""Losses of validation prompts after each pass of a finished member, beside its adapter."""
 SEEDS_APART = 1_000_003
 """The distance between the seeds of two members, larger than between seeds that people choose."""
 
@@ -51,7 +56,7 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
     base.limit_context(settings.max_length)
     encoder = RowEncoder(base)
     train_rows = fitting_rows(encoder, training)
-    test_rows = encoder.encode(held_out.test)
+    test_rows, validation = encode_held_out(encoder, held_out)
     guard = train_guard(context, settings, base) if settings.guard == "yes" else None
     choice = choose_method(context, settings, base, start, train_rows)
     subsets = Subsets(context, base, train_rows)
@@ -62,9 +67,8 @@ def run(context: RunContext, settings: RewardSettings) -> RunResult:
         data = read_rows(context, base, train_rows)
         model, trained = train_heads(context, context.folder / "reward", settings, base, train_rows, data)
     else:
-        model = _train(context, settings, base, start, train_rows)
-        trained = {"passes": training_passes(settings, len(train_rows))}
-    report = report_of(context, model, encoder, training, held_out, test_rows)
+        model, trained = _train(context, settings, base, start, train_rows, validation)
+    report = report_of(context, model, encoder, training, held_out, test_rows, validation)
     if report["accuracy"] is not None:
         ceiling = highest_reachable(report)
         if data is None and settings.curve:
@@ -135,17 +139,30 @@ def starting_point(store: Store, settings: RewardSettings) -> Start:
 
 
 def _train(
-    context: RunContext, settings: RewardSettings, base: Base, start: Start, rows: TrainingRows[EncodedComparison]
-) -> RewardModel:
-    """Train every member and return the reward model in the run's folder. Raises Cancelled after a checkpoint."""
+    context: RunContext,
+    settings: RewardSettings,
+    base: Base,
+    start: Start,
+    rows: TrainingRows[EncodedComparison],
+    validation: Sequence[EncodedComparison],
+) -> tuple[RewardModel, dict[str, Any]]:
+    """Train every member; return the reward model in the run's folder, and the figures of its passes.
+
+    Raises Cancelled after a checkpoint.
+    """
     for member in range(settings.members):
-        _train_member(context, settings, base, start, rows, member)
+        _train_member(context, settings, base, start, rows, validation, member)
     folder = context.folder / "reward"
     context.once(lambda: _join_members(context, settings.members, base, folder))
     model = RewardModel.load(folder, base)
     model.calibrate(*reference_samples(rows))
     context.once(lambda: model.save(folder))
-    return model
+    passes: dict[str, Any] = {"passes": training_passes(settings, len(rows))}
+    files = [_finished(context, member).with_name(LOSSES) for member in range(settings.members)]
+    losses = [json.loads(file.read_text(encoding="utf-8")) if file.is_file() else [] for file in files]
+    if all(losses):
+        passes |= {"validation": {"comparisons": len(validation), "losses": losses}}
+    return model, passes
 
 
 def _join_members(context: RunContext, members: int, base: Base, folder: Path) -> None:
@@ -164,6 +181,7 @@ def _train_member(
     base: Base,
     start: Start,
     rows: TrainingRows[EncodedComparison],
+    validation: Sequence[EncodedComparison],
     member: int,
 ) -> None:
     """Train one member if it is not finished yet. The first has the run's seed, the others have their own seeds."""
@@ -173,10 +191,11 @@ def _train_member(
     checkpoints, part = finished.with_name("trainer"), finished.with_name("part")
     member_settings = settings.model_copy(update={"seed": (settings.seed + SEEDS_APART * member) % LARGEST_SEED})
     progress = Progress(context, CURVES, "training", member, settings.members)
-    fitted = fit(checkpoints, member_settings, base, start, rows, progress)
+    fitted = fit(checkpoints, member_settings, base, start, rows, progress, validation)
 
     def keep() -> None:
         save_fitted(part, base, fitted)
+        finished.with_name(LOSSES).write_text(json.dumps(list(fitted.losses)), encoding="utf-8")
         part.rename(finished)
         shutil.rmtree(checkpoints)
 

@@ -26,9 +26,9 @@ def report_of(
     training: TrainingRows[PreferenceRow],
     held_out: HeldOutRows,
     test: Sequence[EncodedComparison],
+    validation: Sequence[EncodedComparison],
 ) -> dict[str, Any]:
-    """Score the held-out comparisons and return the report."""
-    validation = encoder.encode(held_out.validation)
+    """Score the held-out comparisons, `test` and `validation`, and return the report."""
     rows = [*training, *held_out.validation, *held_out.test]
     context.progress(1, 1, f"scoring {len(test)} test comparisons")
     report = build_report(
@@ -38,6 +38,13 @@ def report_of(
     )
     context.progress(1, 1, "done")
     return report | _member_figures(model, test)
+
+
+def encode_held_out(
+    encoder: RowEncoder, held_out: HeldOutRows
+) -> tuple[list[EncodedComparison], list[EncodedComparison]]:
+    """Return the comparisons of test prompts and those of validation prompts, as ids."""
+    return encoder.encode(held_out.test), encoder.encode(held_out.validation)
 
 
 def _member_figures(model: RewardModel, test: Sequence[EncodedComparison]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from trl import RewardConfig, RewardTrainer
 from reward.base import distributed
 from reward.base.patches.lora_forward import patch_forward
 from reward.training.atomic_checkpoints import DraftingTrainer
+from reward.training.callback import BestPass
 from reward.training.classifier import trunk_of
 from reward.training.likelihood import Likelihood
 from reward.training.losses import centring, mean_of_groups
@@ -27,7 +28,7 @@ from reward.training.steps import StepTrainer
 
 Collate = Callable[[Sequence[Mapping[str, Any]]], dict[str, torch.Tensor]]
 """Turns rows of the dataset into a batch."""
-LIKELIHOOD = "likelihood.pt"
+LIKELIHOOD, BEST_PASS = "likelihood.pt", "best_pass.pt"
 CURVES = {name: name for name in ("loss", "accuracy", "margin", "grad_norm", "learning_rate")}
 """The numbers of the trainer's logs that the run stores."""
 
@@ -44,6 +45,8 @@ class PreferenceTrainer(DraftingTrainer, StepTrainer, RewardTrainer):
     model: PeftModel
     args: RewardConfig
     train_dataset: Dataset
+    best_pass: BestPass | None = None
+    """The pass to keep, if one is chosen; its state is part of a checkpoint."""
 
     def __init__(
         self,
@@ -101,6 +104,20 @@ class PreferenceTrainer(DraftingTrainer, StepTrainer, RewardTrainer):
             loss = loss + self.args.center_rewards_coefficient * centring(first, second)
         return mean_of_groups(loss, batch["group"]), first - second
 
+    @torch.no_grad()
+    def held_out_loss(self, rows: Dataset) -> float:
+        """Return the mean negative log-likelihood over the prompt groups of other rows, in nats per comparison."""
+        self.model.eval()
+        total = 0.0
+        for at in range(0, len(rows), self.args.train_batch_size):
+            part = [rows[number] for number in range(at, min(at + self.args.train_batch_size, len(rows)))]
+            batch = self._prepare_inputs(self.data_collator(part))
+            scores = self.scores(batch)
+            losses = self.likelihood(scores[batch["first"]] - scores[batch["second"]], batch["grade"])
+            total += len(part) * mean_of_groups(batch["weight"] * losses, batch["group"]).item()
+        self.model.train()
+        return distributed.once(lambda: total / len(rows))  # the same in all processes, whatever their last digits
+
     def scores(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the raw scores (N,) in float32 of the answers of a collated batch, in its order."""
         classifier = self.model.get_base_model()
@@ -134,10 +151,15 @@ class PreferenceTrainer(DraftingTrainer, StepTrainer, RewardTrainer):
 
     def _complete_checkpoint(self, checkpoint: Path) -> None:
         torch.save(self.likelihood.state_dict(), checkpoint / LIKELIHOOD)
+        if self.best_pass:
+            torch.save(self.best_pass.state(), checkpoint / BEST_PASS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self.likelihood.load_state_dict(torch.load(Path(resume_from_checkpoint) / LIKELIHOOD, weights_only=True))
+        folder = Path(resume_from_checkpoint)
+        self.likelihood.load_state_dict(torch.load(folder / LIKELIHOOD, weights_only=True))
+        if self.best_pass and (folder / BEST_PASS).is_file():  # a version before had none
+            self.best_pass.restore(**torch.load(folder / BEST_PASS, weights_only=True))
 
 
 def collator(plan: Planner) -> Collate:
