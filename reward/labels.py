@@ -8,7 +8,7 @@ from typing import Any
 from data.records import Snapshot
 from data.store import Store
 from data.views.preferences import freeze_row, parse_sources, preference_rows, snapshot_filters
-from labeling.quality.overview import weigh
+from labeling.quality.weighting import weigh
 
 
 def current_comparisons(store: Store, labels: str, weights: str, by: str) -> tuple[list[dict], dict[str, Any]]:

@@ -6,26 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from data.records import RewardModel, Run
 from data.store import Store
 from data.tables.projects import STANDARD, Project
-from labeling.quality.cached_overview import CachedFigures
-from labeling.quality.patterns import count_preferences, load_patterns, pair_scores
+from labeling.quality.agreement import RawAgreement
+from labeling.quality.cached_figures import read_figures
 
 FOREGROUND_LIMIT = 2_000
-"""Events up to which agreement is computed while all labelers wait (10 ms); beyond, in the background."""
-CACHES: WeakKeyDictionary[Store, CachedFigures[RawAgreement]] = WeakKeyDictionary()
-"""Agreement in each open store. Pages without an item ask every 20 seconds, inside the transaction of a group
-commit."""
+"""Events up to which agreement is computed while all labelers wait (10 ms); beyond, in another process.
 
-
-class RawAgreement(NamedTuple):
-    """`rate` and `pairs` of `labeling.quality.agreement.Agreement`, without the costly interval."""
-
-    rate: float | None
-    pairs: int
+Pages without an item ask every 20 seconds, inside the transaction of a group commit.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +45,8 @@ def effect(store: Store) -> Effect:
         for model in store.reward_models.all()
         if model.role == "driver" and _from_people(model) and model.report.get("accuracy") is not None
     ]
-    cache = CACHES.setdefault(store, CachedFigures(raw_agreement, FOREGROUND_LIMIT))
-    return Effect(cache.read(store).figures, models[-1].report["accuracy"] if models else None)
-
-
-def raw_agreement(store: Store) -> RawAgreement:
-    """Return the agreement between people."""
-    patterns = load_patterns(store)
-    pairs = int(patterns.weights.sum())
-    if not pairs:
-        return RawAgreement(None, 0)
-    scores = pair_scores(count_preferences(patterns.counts))
-    return RawAgreement(float(scores @ patterns.weights / pairs), pairs)
+    agreement = read_figures(store, "agreement", foreground_limit=FOREGROUND_LIMIT).figures
+    return Effect(agreement, models[-1].report["accuracy"] if models else None)
 
 
 def online_effect(store: Store, project: Project) -> OnlineEffect | None:

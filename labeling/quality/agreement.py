@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,13 @@ class Agreement:
     high: float
     pairs: int
     units: int
+
+
+class RawAgreement(NamedTuple):
+    """`rate` and `pairs` of `Agreement`, without the costly interval."""
+
+    rate: float | None
+    pairs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,23 @@ def measure_agreement(store: Store, source: str = "person") -> Agreement:
     return mean_agreement(*patterns.sum_by_unit(pair_scores(count_preferences(patterns.counts))), patterns.units)
 
 
+def raw_agreement(store: Store) -> RawAgreement:
+    """Return the agreement between people."""
+    patterns = load_patterns(store)
+    pairs = int(patterns.weights.sum())
+    if not pairs:
+        return RawAgreement(None, 0)
+    scores = pair_scores(count_preferences(patterns.counts))
+    return RawAgreement(float(scores @ patterns.weights / pairs), pairs)
+
+
 def report_agreement(votes: Votes, seed: int = 0) -> AgreementReport:
     """Return the agreement of these votes with 95 % intervals; equal votes and seeds give equal intervals."""
-    patterns = count_patterns(votes.on_shared_pairs())
+    return report_patterns(count_patterns(votes.on_shared_pairs()), seed)
+
+
+def report_patterns(patterns: VotePatterns, seed: int = 0) -> AgreementReport:
+    """Return the agreement of votes with these patterns; see `report_agreement`."""
     preferences = count_preferences(patterns.counts)
     return AgreementReport(
         mean_agreement(*patterns.sum_by_unit(pair_scores(preferences)), patterns.units),

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from data.cli import open_store
-from labeling.quality.overview import KINDS, build_overview, weigh
+from labeling.quality.overview import KINDS, build_overview
+from labeling.quality.weighting import weigh
 
 BY = "command line"
 Document = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from data.intervals import wilson_interval
 from data.tables.comparison_columns import BOTH_BAD, GOLD, ORDERED, REPEAT, unit_ids
 from data.tables.gold import GoldItem
 from labeling.quality.agreement import mean_agreement
+from labeling.quality.pair_tables import Table, agreement_with_others
 from labeling.quality.patterns import pair_up_votes
 from labeling.quality.votes import Votes, find_spans
 
@@ -65,7 +66,8 @@ class LabelerPair:
 
 def labeler_figures(
     events: np.ndarray,
-    votes: Votes,
+    compared: Table,
+    rankings: Votes,
     ranked: Mapping[int, int],
     gold: Mapping[int, GoldItem],
     firsts: Mapping[int, str],
@@ -73,10 +75,10 @@ def labeler_figures(
 ) -> list[LabelerFigures]:
     """Return the figures of every labeler in these current events, most comparisons first, then of pure rankers.
 
-    `votes`: of these events and of rankings. `ranked`: rankings per labeler. `firsts`: the first completion of every
-    gold pair. `skips`: items that each labeler skipped.
+    `compared`: the table `others` of `tabulate`. `rankings`: votes of rankings. `ranked`: rankings per labeler.
+    `firsts`: the first completion of every gold pair. `skips`: items that each labeler skipped.
     """
-    shared = _agreement_with_others(votes.on_shared_pairs())
+    shared = _agreement_with_others(compared, rankings)
     sorted_events = events[np.argsort(events["labeler"], kind="stable")]
     starts, sizes = find_spans(sorted_events["labeler"])
     by_labeler = {
@@ -91,18 +93,15 @@ def labeler_figures(
     return sorted(figures, key=lambda labeler: (-labeler.comparisons, -labeler.rankings))
 
 
-def labeler_pairs(votes: Votes) -> list[LabelerPair]:
-    """Return the agreement of every two labelers who share a pair."""
-    first, second, pair, score = pair_up_votes(votes.on_shared_pairs())
-    if not len(first):
-        return []
-    order = np.lexsort((second, first))
-    first, second, unit, score = first[order], second[order], unit_ids(pair[order]), score[order]
-    starts, sizes = find_spans(first * (1 + second.max()) + second)
-    return [
-        LabelerPair(int(first[i]), int(second[i]), _mean(score[i : i + n], unit[i : i + n]))
-        for i, n in zip(starts, sizes, strict=True)
-    ]
+def labeler_pairs(compared: Table, ranked: Votes) -> tuple[LabelerPair, ...]:
+    """Return the agreement of every two labelers who share a pair.
+
+    `compared` has (labeler, labeler, twice the agreement) on compared pairs.
+    """
+    first, second, pair, score = pair_up_votes(ranked.on_shared_pairs())
+    rankings = _by_unit(np.stack([first, second], axis=1), unit_ids(pair), score)
+    shares = _shares(compared.keys[:, :2], compared.keys[:, 2] / 2, compared.counts, rankings)
+    return tuple(LabelerPair(one, other, share) for (one, other), share in shares.items())
 
 
 def position_bias(preferred_left: int, decided: int) -> Share:
@@ -136,21 +135,48 @@ def _figures(
     )
 
 
-def _agreement_with_others(shared: Votes) -> dict[int, Share]:
+def _agreement_with_others(compared: Table, ranked: Votes) -> dict[int, Share]:
     """Return each labeler's mean agreement with the others of a pair, over the pairs that others judged too."""
-    if not len(shared):
+    shared = ranked.on_shared_pairs()
+    twice, others = agreement_with_others(shared)
+    rankings = _by_unit(shared.labeler[:, None], unit_ids(shared.pair), twice / 2 / others)
+    scores = compared.keys[:, 1] / 2 / compared.keys[:, 2]
+    return {
+        labeler: share for (labeler,), share in _shares(compared.keys[:, :1], scores, compared.counts, rankings).items()
+    }
+
+
+class UnitScores(NamedTuple):
+    """Scores by unit: `keys` (N, C) say whose they are; `sums` (N,) and `sizes` (N,) are of the unit's pairs."""
+
+    keys: np.ndarray
+    sums: np.ndarray
+    sizes: np.ndarray
+
+
+def _by_unit(keys: np.ndarray, unit: np.ndarray, score: np.ndarray) -> UnitScores:
+    """Sum up the scores (N,) of one unit and of equal `keys` (N, C)."""
+    rows, place = np.unique(np.column_stack([keys, unit]), axis=0, return_inverse=True)
+    return UnitScores(rows[:, :-1], np.bincount(place, score, len(rows)), np.bincount(place, minlength=len(rows)))
+
+
+def _shares(keys: np.ndarray, scores: np.ndarray, counts: np.ndarray, rankings: UnitScores) -> dict[tuple, Share]:
+    """Return the mean score of each key: of pairs with these scores, as often as `counts` says, and of rankings."""
+    keys = np.concatenate([keys, rankings.keys])
+    kinds = np.stack(
+        [np.concatenate([scores, rankings.sums]), np.concatenate([np.ones(len(scores)), rankings.sizes])], 1
+    )
+    weights = np.concatenate([counts, np.ones(len(rankings.sums), np.int64)])
+    order = np.lexsort(keys.T[::-1])
+    keys, kinds, weights = keys[order], kinds[order], weights[order]
+    if not len(keys):
         return {}
-    starts, sizes = find_spans(shared.pair)
-    unit, m = np.repeat(np.arange(len(starts)), sizes), np.repeat(sizes, sizes)
-    sign = np.sign(shared.grade.astype(np.int64))
-    counts = np.stack([np.add.reduceat((sign == value).astype(np.int64), starts) for value in (-1, 0, 1)], axis=1)[unit]
-    same = np.take_along_axis(counts, sign[:, None] + 1, axis=1)[:, 0] - 1
-    one_tie = np.where(sign == 0, m - counts[:, 1], counts[:, 1])
-    score = (same + one_tie / 2) / (m - 1)
-    order = np.argsort(shared.labeler, kind="stable")
-    ids, score, units = shared.labeler[order], score[order], unit_ids(shared.pair[order])
-    begins, lengths = find_spans(ids)
-    return {int(ids[i]): _mean(score[i : i + n], units[i : i + n]) for i, n in zip(begins, lengths, strict=True)}
+    starts = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]).any(axis=1)]))
+    ends = [*starts[1:].tolist(), len(keys)]
+    return {
+        tuple(keys[start].tolist()): _mean_of_kinds(kinds[start:end], weights[start:end])
+        for start, end in zip(starts.tolist(), ends, strict=True)
+    }
 
 
 def _gold(comparisons: np.ndarray, gold: Mapping[int, GoldItem], firsts: Mapping[int, str]) -> Share:
@@ -177,7 +203,7 @@ def _consistency(comparisons: np.ndarray) -> Share:
         for row in comparisons[(comparisons["role"] != REPEAT) & np.isin(comparisons["pair"], repeats["pair"])]
     }
     scores = [_same(before[int(row["pair"])], row) for row in repeats if int(row["pair"]) in before]
-    return _mean(np.array(scores), np.arange(len(scores)))
+    return _mean(np.array(scores, np.float64))
 
 
 def _same(first: np.void, repeat: np.void) -> float:
@@ -186,12 +212,16 @@ def _same(first: np.void, repeat: np.void) -> float:
     return float(1 - abs(int(np.sign(first["grade"])) - int(np.sign(repeat["grade"]))) / 2)
 
 
-def _mean(scores: np.ndarray, unit: np.ndarray) -> Share:
-    """Return the mean of scores (N,) that come in units (N,)."""
-    _, place = np.unique(unit, return_inverse=True)
-    by_unit = np.stack([np.bincount(place, scores), np.bincount(place)], axis=1)
-    kinds, weights = np.unique(by_unit, axis=0, return_counts=True)
-    mean = mean_agreement(kinds[:, 0], kinds[:, 1], weights)
+def _mean(scores: np.ndarray) -> Share:
+    """Return the mean of scores (N,) of independent units."""
+    return _mean_of_kinds(np.stack([scores, np.ones(len(scores))], axis=1), np.ones(len(scores), np.int64))
+
+
+def _mean_of_kinds(kinds: np.ndarray, weights: np.ndarray) -> Share:
+    """Return the mean score of units: `kinds` (N, 2) has sums and sizes, `weights` (N,) says how many have them."""
+    distinct, place = np.unique(kinds, axis=0, return_inverse=True)
+    occurrences = np.bincount(place, weights, len(distinct)).astype(np.int64)
+    mean = mean_agreement(distinct[:, 0], distinct[:, 1], occurrences)
     return Share(mean.rate, mean.low, mean.high, mean.pairs)
 
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,18 @@ import numpy as np
 from data.ids import RUN, public_id
 from data.store import Store
 from data.tables.comparison_columns import current_mask
-from data.tables.labeler_weights import LabelerWeight, Weighting
+from data.tables.labeler_weights import Weighting
 from data.tables.verdicts import SOURCES
-from labeling.quality.agreement import AgreementReport, report_agreement
+from labeling.quality.agreement import AgreementReport, report_patterns
 from labeling.quality.labeler_report import LabelerFigures, LabelerPair, labeler_figures, labeler_pairs
-from labeling.quality.reliability import fit
-from labeling.quality.votes import Votes, select_votes, split_by_group, votes_from_events
-from labeling.texts.pages import bad_input, text
+from labeling.quality.pair_tables import GROUPINGS, VERSIONS, WHOLE, PairTables, Tables
+from labeling.quality.patterns import VotePatterns, join_patterns, pattern_keys
+from labeling.quality.votes import Votes, select_votes, votes_from_events
+from labeling.texts.pages import text
 
 ReportAndPairs = tuple[AgreementReport, tuple[LabelerPair, ...]]
 KINDS = {"people": ("person", "import"), "simulated": ("simulated",), "ai": ("ai",)}
 """The sources of each kind of label. People's (imported ones included), simulated and AI labels are never mixed."""
-VERSIONS = 100_000
-"""More than the guideline versions of a project: project * VERSIONS + version is one key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,98 +111,83 @@ class Overview:
         }
 
 
-def build_overview(store: Store, kind: str, events: np.ndarray | None = None) -> Overview:
-    """Return the figures of one of KINDS as the store has it now.
-
-    `events` are its comparison columns, if already read.
-    """
-    columns = store.comparison_columns
-    events = select_kind(columns.comparisons() if events is None else events, kind)
-    all_events = np.concatenate([events, select_kind(columns.rankings(), kind)])
-    ranked = columns.ranking_counts(KINDS[kind])
-    excluded = {labeler.labeler_id: labeler.reason for labeler in store.excluded_labelers.all()}
-    included = all_events[~np.isin(all_events["labeler"], list(excluded))]
-    gold = {item.pair_id: item for item in store.gold.all()}
-    firsts = {id: store.pairs.get(id).first_id for id in gold}
-    all_votes, included_votes = votes_from_events(all_events), votes_from_events(included)
-    report, pairs = report_agreement(included_votes), tuple(labeler_pairs(included_votes))
-    return Overview(
-        len(events),
-        sum(ranked.values()),
-        report,
-        tuple(build_groups(store, included, (report, pairs))),
-        tuple(labeler_figures(events, all_votes, ranked, gold, firsts, columns.skip_counts(KINDS[kind]))),
-        tuple(labeler_pairs(all_votes)) if excluded else pairs,
-        {account.id: account.name for account in store.accounts.all()},
-        excluded,
-        store.labeler_weights.newest(),
-    )
-
-
 def select_kind(events: np.ndarray, kind: str) -> np.ndarray:
     """Return the current comparisons of one of KINDS."""
     return events[current_mask(events) & np.isin(events["source"], [SOURCES.index(name) for name in KINDS[kind]])]
 
 
-def build_groups(store: Store, events: np.ndarray, whole: ReportAndPairs) -> list[Group]:
-    """Return agreement by project, guideline version and batch, each in the order of ids.
+def build_overview(store: Store, kind: str) -> Overview:
+    """Return the figures of one of KINDS as the store has it now."""
+    return OverviewBuilder(kind).build(store)
 
-    `whole` covers all the events.
+
+class OverviewBuilder:
+    """Builds overviews of one of KINDS, each from what the last one counted and the pairs that changed since.
+
+    Intervals of a group are computed again if its votes changed.
     """
-    names = {project.id: project.name for project in store.projects.all()}
-    versions = events["project"].astype(np.int64) * VERSIONS + events["version"]
-    groups = [Group("project", names[id], report, pairs) for id, report, pairs in _by(events, events["project"], whole)]
-    groups += [
-        Group("guideline", names[id // VERSIONS], report, pairs, version=id % VERSIONS)
-        for id, report, pairs in _by(events, versions, whole)
-    ]
-    return groups + [
-        Group("batch", public_id(RUN, id) if id else "", report, pairs)
-        for id, report, pairs in _by(events, events["run"], whole)
-    ]
 
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.counted = PairTables(partial(select_kind, kind=kind))
+        self._reports: dict[tuple[str, int], tuple[VotePatterns, AgreementReport]] = {}
 
-def _by(
-    events: np.ndarray, column: np.ndarray, whole: ReportAndPairs
-) -> list[tuple[int, AgreementReport, tuple[LabelerPair, ...]]]:
-    rows = select_votes(events)
-    votes = Votes(rows["pair"], rows["labeler"], rows["grade"])
-    groups = split_by_group(votes, column[np.isin(events["rowid"], rows["rowid"])])
-    if len(groups) == 1:  # the group is the whole, which is computed already
-        return [(id, *whole) for id in groups]
-    return [(id, report_agreement(part), tuple(labeler_pairs(part))) for id, part in groups.items()]
+    def build(self, store: Store) -> Overview:
+        """Return the figures as the store has them now."""
+        columns, sources = store.comparison_columns, KINDS[self.kind]
+        events = columns.cached()
+        rankings, counts = select_kind(columns.rankings(), self.kind), columns.ranking_counts(sources)
+        excluded = {labeler.labeler_id: labeler.reason for labeler in store.excluded_labelers.all()}
+        tables = self.counted.update(events, sorted(excluded))
+        events = select_kind(events, self.kind)
+        included = select_votes(rankings[~np.isin(rankings["labeler"], list(excluded))])
+        gold = {item.pair_id: item for item in store.gold.all()}
+        firsts = {id: store.pairs.get(id).first_id for id in gold}
+        ranked = votes_from_events(rankings)
+        whole = self._group(WHOLE, 0, tables, included)
+        skips = columns.skip_counts(sources)
+        return Overview(
+            len(events),
+            sum(counts.values()),
+            whole[0],
+            tuple(self._groups(store, tables, included, whole)),
+            tuple(labeler_figures(events, tables["others"], ranked, counts, gold, firsts, skips)),
+            labeler_pairs(tables["everybody"].of_group(0), ranked) if excluded else whole[1],
+            {account.id: account.name for account in store.accounts.all()},
+            excluded,
+            store.labeler_weights.newest(),
+        )
 
+    def _groups(self, store: Store, tables: Tables, ranked: np.ndarray, whole: ReportAndPairs) -> Iterator[Group]:
+        """Yield agreement by project, guideline version and batch, each in the order of ids."""
+        names = {project.id: project.name for project in store.projects.all()}
+        for grouping, group_of in GROUPINGS.items():
+            groups = group_of(ranked)
+            ids = np.union1d(tables[f"votes {grouping}"].keys[:, 0], groups).tolist()
+            for id in ids:
+                alone = len(ids) == 1  # the group is the whole, which is computed already
+                figures = whole if alone else self._group(grouping, id, tables, ranked[groups == id])
+                if grouping == "batch":
+                    yield Group(grouping, public_id(RUN, id) if id else "", *figures)
+                elif grouping == "guideline":
+                    yield Group(grouping, names[id // VERSIONS], *figures, version=id % VERSIONS)
+                else:
+                    yield Group(grouping, names[id], *figures)
 
-def weigh(store: Store, sources: Sequence[str], *, by: str) -> Weighting:
-    """Fit and store the weight of each labeler's comparisons, from the current comparisons of these sources.
+    def _group(self, grouping: str, id: int, tables: Tables, ranked: np.ndarray) -> ReportAndPairs:
+        """Return the agreement of one group: of its compared pairs, and of these rows of rankings."""
+        votes = Votes(ranked["pair"], ranked["labeler"], ranked["grade"])
+        table, at = grouping, id
+        if f"pairs {grouping}" not in tables:  # all comparisons are of one group; rankings may be of others
+            table, at = WHOLE, 0 if id in tables[f"votes {grouping}"].keys else -1
+        pairs, patterns = (tables[f"{what} {table}"].of_group(at) for what in ("pairs", "patterns"))
+        joined = join_patterns(patterns.keys[:, 0], patterns.counts, *pattern_keys(votes.on_shared_pairs()))
+        return self._report(grouping, id, joined), labeler_pairs(pairs, votes)
 
-    Gold items and adjudicated pairs count as known; excluded labelers are left out. Raises BadInput without
-    comparisons.
-    """
-    excluded = [labeler.labeler_id for labeler in store.excluded_labelers.all()]
-    events = store.comparison_columns.comparisons()
-    from_sources = np.isin(events["source"], [SOURCES.index(name) for name in sources])
-    events = events[current_mask(events) & from_sources & ~np.isin(events["labeler"], excluded)]
-    if not len(events):
-        raise bad_input("need.weight_comparisons", field="labels", sources="+".join(sources))
-    rows = select_votes(events)
-    signs = store.comparison_columns.known_signs()
-    known_signs = np.array([signs.get(pair, 0) for pair in rows["pair"].tolist()], np.int8)
-    model = fit(Votes(rows["pair"], rows["labeler"], rows["grade"]), rows["left"], known_signs)
-    ids, counts = np.unique(events["labeler"], return_counts=True)
-    comparisons = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    place = {int(id): number for number, id in enumerate(model.labeler) if model.votes[number]}
-    weights = model.weights(comparisons)
-    fitted_weights = []
-    for id, count in comparisons.items():
-        at = place.get(id)
-        discrimination, error = (None, None) if at is None else (model.discrimination[at], model.error[at])
-        fitted_weights.append(LabelerWeight(id, weights[id], _number(discrimination), _number(error), count))
-    with store.transaction():
-        weighting = store.labeler_weights.add("+".join(sources), int(model.votes.sum()), fitted_weights, by=by)
-        store.audit.add(by, "weigh labelers", weighting=weighting.id)
-        return weighting
-
-
-def _number(value: np.floating | None) -> float | None:
-    return None if value is None else float(value)
+    def _report(self, grouping: str, id: int, patterns: VotePatterns) -> AgreementReport:
+        known = self._reports.get((grouping, id))
+        if known and all(map(np.array_equal, known[0], patterns)):
+            return known[1]
+        report = report_patterns(patterns)
+        self._reports[grouping, id] = patterns, report
+        return report

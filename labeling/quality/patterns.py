@@ -66,19 +66,35 @@ def load_patterns(store: Store, source: str = "person") -> VotePatterns:
 
 def count_patterns(shared: Votes) -> VotePatterns:
     """Return the distinct patterns; `shared` has the votes of a pair side by side."""
-    if not len(shared):
+    pairs, keys = pattern_keys(shared)
+    compared, counts = np.unique(keys[pairs >= 0], return_counts=True)
+    return join_patterns(compared, counts, pairs[pairs < 0], keys[pairs < 0])
+
+
+def pattern_keys(shared: Votes) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs and the number that stands for each one's pattern."""
+    starts, _ = find_spans(shared.pair)
+    if not len(starts):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    digits = np.int64(1) << (BITS * (shared.grade.astype(np.int64) + 3))
+    return shared.pair[starts], np.add.reduceat(digits, starts)
+
+
+def join_patterns(
+    compared: np.ndarray, times: np.ndarray, ranked_pairs: np.ndarray, ranked_keys: np.ndarray
+) -> VotePatterns:
+    """Return the patterns of compared pairs, each with its number of `times`, and those of ranked pairs."""
+    keys = np.union1d(compared, ranked_keys)
+    if not len(keys):
         empty = np.zeros(0, np.int64)
         return VotePatterns(np.zeros((0, GRADES), np.int64), empty, np.zeros((0, 0), np.int64), empty)
-    starts, _ = find_spans(shared.pair)
-    digits = np.int64(1) << (BITS * (shared.grade.astype(np.int64) + 3))
-    keys, pattern = np.unique(np.add.reduceat(digits, starts), return_inverse=True)
     counts = keys[:, None] >> (BITS * np.arange(GRADES)) & ((1 << BITS) - 1)
-    unit = unit_ids(shared.pair[starts])
-    ranked, task = np.unique(unit[unit < 0], return_inverse=True)
+    weights = np.zeros(len(keys), np.int64)
+    weights[np.searchsorted(keys, compared)] = times
+    ranked, task = np.unique(unit_ids(ranked_pairs), return_inverse=True)
     tasks = np.zeros((len(ranked), len(keys)), np.int64)
-    np.add.at(tasks, (task, pattern[unit < 0]), 1)
-    compared = np.bincount(pattern[unit >= 0], minlength=len(keys))
-    return VotePatterns(counts, compared, *np.unique(tasks, axis=0, return_counts=True))
+    np.add.at(tasks, (task, np.searchsorted(keys, ranked_keys)), 1)
+    return VotePatterns(counts, weights, *np.unique(tasks, axis=0, return_counts=True))
 
 
 def count_preferences(counts: np.ndarray) -> np.ndarray:

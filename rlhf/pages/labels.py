@@ -11,8 +11,10 @@ from data.errors import BadInput
 from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.accounts.management import audit_name
-from labeling.quality.cached_overview import CachedOverview, OverviewState
-from labeling.quality.overview import KINDS, Overview, weigh
+from labeling.quality.cached_figures import PATIENCE, read_figures
+from labeling.quality.figures_process import process_of
+from labeling.quality.overview import KINDS, Overview
+from labeling.quality.weighting import store_weights
 from labeling.texts.pages import text
 from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
@@ -28,7 +30,7 @@ class LabelsPage:
     """The page's components and its handlers. The browser sends what is on the screen; the server does not store it."""
 
     def __init__(self, store: Store, look: Look) -> None:
-        self.store, self.cached = store, CachedOverview(store)
+        self.store = store
         heading("labels")
         with gr.Row(elem_classes="line"):
             kinds = choices("labels", KINDS)
@@ -71,11 +73,21 @@ class LabelsPage:
         self.groups = table("labels", GROUPS, "labels-groups", "labels.groups", visible=False)
 
     def refresh(self, seen: str, kind: str) -> Updates:
-        """Draw the figures again when labels were added; a large store's figures are computed in the background."""
-        state = self.cached.read(kind)
-        if state.overview is None:
+        """Draw the figures again if there are newer ones. Labels that they lack change a line alone.
+
+        Another process computes them: see `labeling.quality.figures_process`.
+        """
+        state = read_figures(self.store, kind, patience=PATIENCE)
+        if state.figures is None:
             return {self.summary: f"<div class=empty>{esc(text('labels.reading'))}</div>"}
-        return unchanged() if state.mark == seen else self._draw(state, state.overview)
+        mark, lacks = f"{kind} {list(state.mark.values())}", f"{state.since} {state.new}"
+        if seen == f"{mark}|{lacks}":
+            return unchanged()
+        line: Updates = {
+            self.seen: f"{mark}|{lacks}",
+            self.summary: view.draw_summary(state.figures, self._others(state.figures), state.since, state.new),
+        }
+        return line if seen.split("|")[0] == mark else self._draw(state.figures) | line
 
     def exclude(self, name: str | None, reason: str) -> str:
         """Exclude a labeler's comparisons from exports and training."""
@@ -90,7 +102,8 @@ class LabelsPage:
     def compute_weights(self, kind: str) -> str:
         """Compute a new version of the labelers' weights."""
         try:
-            weighting = weigh(self.store, KINDS[kind], by=audit_name(current_account()))
+            fitted = process_of(self.store).compute(f"weights {kind}")
+            weighting = store_weights(self.store, KINDS[kind], fitted, by=audit_name(current_account()))
         except BadInput as problem:
             return message_html(problem)
         return message_html(text("labels.weights_computed", votes=weighting.votes))
@@ -103,13 +116,11 @@ class LabelsPage:
             return message_html(problem)
         return message_html(done)
 
-    def _draw(self, state: OverviewState, overview: Overview) -> Updates:
+    def _draw(self, overview: Overview) -> Updates:
         groups, rows = group_rows(overview.groups), labeler_rows(overview)
         notes = view.position_bias(overview) + draw_downloads(overview)
         shown = without_empty(columns("labels", LABELERS), rows)
         return {
-            self.seen: state.mark,
-            self.summary: view.draw_summary(overview, self._others(overview), state.since),
             self.groups: gr.Dataframe(groups, visible=bool(groups)),
             self.matrix: view.draw_matrix(overview),
             self.labelers: gr.Dataframe(shown, visible=bool(rows)),

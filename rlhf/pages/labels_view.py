@@ -21,16 +21,18 @@ FEW = 50
 MOST_SHOWN = 14
 
 
-def draw_summary(overview: Overview, others: int = 0, since: str = "") -> str:
+def draw_summary(overview: Overview, others: int = 0, since: str = "", new: int = 0) -> str:
     """Return the agreement of all labelers and what it means.
 
-    `others`: number of labels of the other kind. `since`: time of these figures, if labels were added after it.
+    `others`: number of labels of the other kind. `since`: time of these figures, if something has changed since. `new`:
+    labels that came since.
     """
+    note = f"<p class=soft>{esc(text('labels.figures_of', time=local_time(since), n=new))}</p>" if since else ""
     if not overview.labelers and others:
-        return empty(text("labels.other_kind", n=others))
+        return empty(text("labels.other_kind", n=others)) + note
     report = overview.report
     if report.raw.rate is None:
-        return empty(no_shared(overview), LABEL_PAGE, text("link.label"))
+        return empty(no_shared(overview), LABEL_PAGE, text("link.label")) + note
     shown = {
         text("labels.agreement"): format_share(report.raw.rate, (report.raw.low, report.raw.high), report.raw.units),
         text("labels.shared_pairs"): f"{report.raw.pairs:,}",
@@ -40,7 +42,6 @@ def draw_summary(overview: Overview, others: int = 0, since: str = "") -> str:
         text("labels.rankings"): f"{overview.rankings:,}" if overview.rankings else None,
         text("labels.labelers"): f"{len(overview.labelers):,}",
     }
-    note = f"<p class=soft>{esc(text('labels.figures_of', time=local_time(since)))}</p>" if since else ""
     return f"<div class='card next'><b>{esc(meaning(report))}</b>{facts(shown)}{note}</div>"
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import pytest
 
+from data.sqlite.connection import exclusive_lock
 from labeling.page import feedback
-from labeling.quality import cached_overview
-from labeling.quality.agreement import measure_agreement
+from labeling.quality.agreement import measure_agreement, raw_agreement
+from labeling.quality.figures_process import process_of
+from labeling.quality.figures_worker import LOCK
 from labeling.session import Answer, Session
 
 
@@ -29,7 +31,7 @@ def test_agreement_counts_ties_half_and_leaves_both_bad_out(store, add_pairs):
     # 1 (same) + 0 (opposite) + 1/2 (one tie) + 1 (both tie); the fifth pair has one preference only
     assert (measured.rate, measured.pairs) == (2.5 / 4, 4)
     assert measured.low < 0.625 < measured.high
-    assert feedback.raw_agreement(store) == (measured.rate, measured.pairs)
+    assert raw_agreement(store) == (measured.rate, measured.pairs)
 
 
 def test_three_labelers_of_a_pair_count_with_the_mean_of_their_pairs(store, add_pairs):
@@ -50,7 +52,6 @@ def test_what_the_labels_did_is_worked_out_again_only_after_an_answer_and_for_ma
     store, add_pairs, monkeypatch
 ):
     add_pairs(2)
-    monkeypatch.setattr(cached_overview, "REST_FACTOR", 0)
     read, whole = [], type(store.comparison_columns).comparisons
     monkeypatch.setattr(
         type(store.comparison_columns), "comparisons", lambda self, after=0: (read.append(after), whole(self, after))[1]
@@ -59,11 +60,10 @@ def test_what_the_labels_did_is_worked_out_again_only_after_an_answer_and_for_ma
     judge(store, "Jun", {"Write note 0.": "plain", "Write note 1.": "kind"})
     assert [feedback.effect(store).agreement.rate for _ in range(3)] == [0.5] * 3
     assert read == [0]
-    feedback.CACHES[store].foreground_limit = 0
+    monkeypatch.setattr(feedback, "FOREGROUND_LIMIT", 0)
     judge(store, "Ada", {"Write note 0.": "plain", "Write note 1.": "plain"})
-    with feedback.CACHES[store].lock, store.transaction():
+    with exclusive_lock(store.home / LOCK), store.transaction():  # the process is in the middle of its work
         assert feedback.effect(store).agreement.rate == 0.5  # the last one that is ready
-    while feedback.CACHES[store].busy:
-        pass
+    process_of(store).wait("agreement")
     assert feedback.effect(store).agreement.rate == pytest.approx((1 + 1 / 3) / 2)
-    assert read == [0, 4]
+    assert read == [0]

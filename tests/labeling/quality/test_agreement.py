@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from data.tables.comparison_columns import OF_TASK
 from labeling.quality.agreement import report_agreement
-from labeling.quality.labeler_report import labeler_pairs
 from labeling.quality.patterns import pair_up_votes
 from labeling.quality.votes import Votes, split_by_group
+from tests.support.labeling.votes import pairs_of_labelers
 
 
 def votes(rows: list[tuple[int, int, int]]) -> Votes:
@@ -69,7 +69,7 @@ def test_pairs_of_one_ranking_are_resampled_together():
     assert (report.raw.rate, report.raw.pairs, report.raw.units) == (0.5, 240, 16)
     assert (report.raw.low, report.raw.high) == pytest.approx((0.5 - 1.96 / 8, 0.5 + 1.96 / 8), abs=0.03)
     assert report.nominal.high - report.nominal.low > 0.3  # of 240 pairs by themselves it would be 0.12
-    (two,) = labeler_pairs(votes(rows))
+    (two,) = pairs_of_labelers(votes(rows))
     assert (two.agreement.low, two.agreement.high) == pytest.approx((report.raw.low, report.raw.high), abs=0.03)
 
 

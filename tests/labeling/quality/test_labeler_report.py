@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeling.quality.labeler_report import labeler_pairs, position_bias
+from labeling.quality.labeler_report import position_bias
 from labeling.quality.overview import build_overview
 from labeling.quality.votes import Votes
+from tests.support.labeling.votes import pairs_of_labelers
 
 
 def test_a_labelers_figures_are_those_of_the_events(store, add_pairs, compare, mina, jun):
@@ -85,6 +86,6 @@ def test_two_by_two_counts_the_pairs_that_both_judged():
     pair, labeler, grade = np.array([[1, 1, 2, 2, 3, 3], [5, 6, 5, 6, 5, 7], [1, 1, 1, -1, 2, 0]])
     figures = {
         (one.first, one.second): (one.agreement.value, one.agreement.n)
-        for one in labeler_pairs(Votes(pair, labeler, grade))
+        for one in pairs_of_labelers(Votes(pair, labeler, grade))
     }
     assert figures == {(5, 6): (0.5, 2), (5, 7): (0.5, 1)}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from data.errors import BadInput
-from labeling.quality.overview import weigh
+from labeling.quality.weighting import weigh
 from reward.settings import RewardSettings
 from reward.training.rows import run_rows
 from tests.support.labeled_notes import context_of, fill

@@ -10,17 +10,26 @@ from collections.abc import Iterator
 import gradio as gr
 import pytest
 
+from data.sqlite.connection import exclusive_lock
 from data.store import Store
 from data.views.preferences import snapshot_filters
 from labeling.accounts.current import acting_as
 from labeling.quality.agreement import Agreement, AgreementReport, Alpha
+from labeling.quality.figures_process import process_of
+from labeling.quality.figures_worker import LOCK
 from labeling.quality.overview import build_overview
 from labeling.texts.reader import writing_in
-from rlhf.pages import disputes_view, labels_tables, labels_view
+from rlhf.pages import disputes_view, labels, labels_tables, labels_view
 from rlhf.pages.disputes import Disputes
 from rlhf.pages.labels import LabelsPage
 
 EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """The page waits for another process as long as a busy machine needs."""
+    monkeypatch.setattr(labels, "PATIENCE", 600.0)
 
 
 @pytest.fixture
@@ -62,6 +71,27 @@ def test_the_figures_are_drawn_once_and_only_while_the_page_is_on_the_screen(jud
     assert "Gold (%)" not in labelers.value["headers"]  # nobody has met a gold item
     assert {name for name, _ in updates[page.who].choices} == {"mina", "jun"}
     assert page.refresh(updates[page.seen], "people") == gr.skip()
+
+
+def test_while_newer_figures_are_computed_the_page_shows_the_old_ones_their_time_and_the_new_labels(judged, add_pairs):
+    page, mina = page_of(judged), judged.accounts.by_name("mina")
+    seen = page.refresh("", "people")[page.seen]
+    (pair,) = add_pairs(1)
+    with exclusive_lock(judged.home / LOCK):  # the process is in the middle of its work
+        process = process_of(judged)
+        process.newest["people"] = process.newest["people"]._replace(seconds=60.0)
+        sides = {"left_id": pair.first_id, "right_id": pair.second_id}
+        judged.comparisons.record(
+            id="new", pair_id=pair.id, labeler_id=mina.id, verdict="left", source="import", **sides
+        )
+        updates = page.refresh(seen, "people")
+        assert set(updates) == {page.seen, page.summary}  # the tables stay as they are
+        assert "They are being updated: 1 new label since." in updates[page.summary]
+        assert page.refresh(updates[page.seen], "people") == gr.skip()
+    process.wait("people")
+    drawn = page.refresh(updates[page.seen], "people")
+    assert "being updated" not in drawn[page.summary]
+    assert page.labelers in drawn
 
 
 def test_a_cell_of_the_matrix_names_its_number_of_pairs_once(judged):
