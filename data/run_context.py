@@ -53,6 +53,7 @@ class RunContext:
         self._stop = run.cancel_requested
         self._began, self._asked_at = time.monotonic(), 0.0
         self._wrote_at = self._marked_at = 0.0
+        self._waits_for = ""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
 
@@ -81,6 +82,16 @@ class RunContext:
         if done >= total or time.monotonic() - self._wrote_at >= PROGRESS_SECONDS:
             self._wrote_at = time.monotonic()
             self.store.runs.progress(self.run.id, done, total, note)
+
+    def mark_waiting(self, note: str) -> None:
+        """Record what the run waits for, "" if for nothing. The progress stays, and its next record replaces the note.
+
+        An unchanged note is not written again.
+        """
+        if note != self._waits_for:
+            self._waits_for = note
+            run = self.store.runs.get(self.run.id)
+            self.store.runs.progress(run.id, run.done, run.total, note)
 
     def metric(self, step: int, **values: float) -> None:
         """Add one step's values and its time to the run's curves.

@@ -89,6 +89,8 @@ CURVES = {
         "optimizer_steps": "optimizer steps taken in the update; with `target_kl` only",
         "sampler_difference": "mean difference of log-probabilities between sampler and trainer",
         "sampler_difference_max": "largest such difference",
+        "sampler_kl": "mean KL per token of the sampler from the trainer (k3)",
+        "sampler_ratio_max": "largest ratio of a token's probabilities by trainer and sampler",
         "sampler_outside": "share of tokens whose ratio of sampler and trainer is outside 0.9 to 1.1",
         "rollout_seconds": "seconds to sample, score and evaluate the rollout",
         "episodes_per_second": "answers a second, training included",

@@ -23,6 +23,7 @@ from labeling.texts.pages import bad_input
 from reward.base.text.template_options import read_arguments
 from reward.placement_settings import DeviceSettings, PlacementSettings
 from reward.training_settings import LoraSettings, TrainerSettings
+from rlhf.sampling_settings import SamplingPlacement
 
 
 def _check_arguments(assignments: Sequence[str]) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ class JudgedSettings(Settings):
     judge_pairs: int = option(100, unit="pairs", min=0, max=10_000)
 
 
-class SampleSettings(TemplateSettings, PlacementSettings):
+class SampleSettings(TemplateSettings, SamplingPlacement):
     """Sample completions of a policy, and make pairs of them for the labelers."""
 
     from_: StartPolicy = ""
@@ -90,7 +91,7 @@ class SampleSettings(TemplateSettings, PlacementSettings):
     seed: Seed = 0
 
 
-class CompareSettings(TemplateSettings, PlacementSettings):
+class CompareSettings(TemplateSettings, SamplingPlacement):
     """Compare policies with another one on test prompts."""
 
     policies: tuple[str, ...] = option((), main=True)
@@ -200,7 +201,7 @@ class DPOSettings(TemplateSettings, FinetuningSettings, JudgedSettings):
     seed: Seed = 0
 
 
-class BestOfNSettings(TemplateSettings, PlacementSettings, JudgedSettings):
+class BestOfNSettings(TemplateSettings, SamplingPlacement, JudgedSettings):
     """Make a policy that answers with the best of n completions of another policy."""
 
     from_: StartPolicy = ""
@@ -213,7 +214,7 @@ class BestOfNSettings(TemplateSettings, PlacementSettings, JudgedSettings):
     seed: Seed = 0
 
 
-class RejectionSettings(TemplateSettings, LoraSettings, TrainerSettings, PlacementSettings, JudgedSettings):
+class RejectionSettings(TemplateSettings, LoraSettings, TrainerSettings, SamplingPlacement, JudgedSettings):
     """Train a policy to imitate the best of n of its own completions."""
 
     from_: StartPolicy = ""

@@ -96,7 +96,7 @@ reward.report
 reward.training
 reward.page
 reward.commands
-rlhf.garbage rlhf.settings rlhf.kinds rlhf.presets
+rlhf.garbage rlhf.sampling_settings rlhf.settings rlhf.kinds rlhf.presets
 rlhf.common
 rlhf.models
 rlhf.sampling

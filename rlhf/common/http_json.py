@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON sent to a server by POST, and the JSON that it answers.
+"""JSON sent to a server by POST, and the JSON that it answers to a GET or a POST.
 
 A key goes only to the address that it belongs to: redirects are refused, and no message shows the key.
 """
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same request may be sent again."""
 MESSAGE_BYTES, MESSAGE_LENGTH = 4000, 200
+CONNECT_SECONDS = 10.0
+"""Most seconds in which a server accepts a connection."""
 
 
 class RequestFailed(Exception):
     """A server refuses or cannot be reached. The text follows the server's name: "answered 401: no such key".
 
-    `outcome` is the part that holds nothing of the server's words: "answered 401".
+    `outcome` is the part that holds nothing of the server's words: "answered 401". `status` is 0 without an answer.
     """
 
-    def __init__(self, outcome: str, detail: str = "") -> None:
+    def __init__(self, outcome: str, detail: str = "", status: int = 0) -> None:
         super().__init__(f"{outcome}: {detail}" if detail else outcome)
-        self.outcome = outcome
+        self.outcome, self.status = outcome, status
 
 
 class NotJson(RequestFailed):
@@ -48,20 +50,30 @@ def post_json(
     While the server is busy or out of reach, send again after each of `pauses` (seconds). A `key` is sent as a bearer
     token. Raises RequestFailed.
     """
+    return _exchange("POST", url, json.dumps(body).encode(), key, timeout, pauses)
+
+
+def get_json(url: str, *, key: str = "", timeout: float) -> Any:  # noqa: ANN401 (any JSON document)
+    """Return the JSON document at an address, asked for once. Otherwise as `post_json`."""
+    return _exchange("GET", url, None, key, timeout, ())
+
+
+def _exchange(method: str, url: str, content: bytes | None, key: str, timeout: float, pauses: Sequence[float]) -> Any:  # noqa: ANN401 (any JSON document)
     import httpx  # takes 0.1 s, and most commands send no request
 
     headers = {b"content-type": b"application/json", b"accept": b"application/json"}
     if key:
         headers[b"Authorization"] = f"Bearer {key}".encode()
-    content, problem = json.dumps(body).encode(), RequestFailed("")
+    limits, problem = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)), RequestFailed("")
     for pause in (0.0, *pauses):
         time.sleep(pause)
         try:
-            response = _client().post(url, content=content, headers=headers, timeout=timeout)
+            response = _client().request(method, url, content=content, headers=headers, timeout=limits)
             if response.is_success:
                 return response.json()
-            problem = RequestFailed(f"answered {response.status_code}", _message(response, key))
-            if response.status_code not in BUSY:
+            status = response.status_code
+            problem = RequestFailed(f"answered {status}", _message(response, key), status)
+            if status not in BUSY:
                 break
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             problem = RequestFailed("could not be reached", str(error) or type(error).__name__)

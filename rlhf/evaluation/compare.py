@@ -10,6 +10,7 @@ from data.starter import rubric
 from rlhf.evaluation.judges import RubricParts
 from rlhf.evaluation.tournament import Tournament
 from rlhf.models.contests import choose_contests
+from rlhf.sampling.served.opening import open_sampler, sampler_report
 from rlhf.settings import CompareSettings
 
 
@@ -25,7 +26,8 @@ def compare(context: RunContext, settings: CompareSettings, parts: RubricParts) 
     test prompt.
     """
     contests = choose_contests(context.store, settings)
-    tournament = Tournament.load(context, settings, parts, [policy for pair in contests for policy in pair])
-    report: dict[str, Any] = {"evaluations": tournament.judge_contests(contests)}
+    with open_sampler(context, settings) as source:
+        tournament = Tournament.load(context, settings, parts, [policy for pair in contests for policy in pair], source)
+        report: dict[str, Any] = {"evaluations": tournament.judge_contests(contests)} | sampler_report(source)
     report |= {"skipped": dict(tournament.skipped)} if tournament.skipped else {}
     return RunResult(produced=[], report=report)

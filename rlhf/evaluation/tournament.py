@@ -37,6 +37,7 @@ from rlhf.methods.answer_samplers import BestOfN, load_sampler
 from rlhf.models.independence import explain_dependence
 from rlhf.models.policy_loading import Bases
 from rlhf.sampling.policy_answers import AnswerSampler, SamplingLimits
+from rlhf.sampling.rollout_sampler import IN_PROCESS, Sampler
 from rlhf.settings import CompareSettings
 
 
@@ -62,14 +63,19 @@ class Tournament:
 
     @classmethod
     def load(
-        cls, context: RunContext, settings: CompareSettings, parts: RubricParts, policies: Sequence[Policy]
+        cls,
+        context: RunContext,
+        settings: CompareSettings,
+        parts: RubricParts,
+        policies: Sequence[Policy],
+        source: Sampler = IN_PROCESS,
     ) -> Tournament:
         """Load the policies and the judge, and choose prompts that fit every policy.
 
         Raises BadInput for an unknown reward model, and if the judge knows no test prompt.
         """
         store, bases = context.store, Bases(settings)
-        samplers = {policy.id: load_sampler(store, bases, policy) for policy in policies}
+        samplers = {policy.id: load_sampler(store, bases, policy, source) for policy in policies}
         reward = load_reward_judge(store, bases, settings.reward, list(samplers.values()))
         judge, name = rubric_judge(parts), "rubric"
         if settings.judge == "reward":

@@ -15,6 +15,7 @@ from rlhf.models.reward_choice import load_reward
 from rlhf.models.start_policy import BEST_OF_N
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SampledAnswer, SamplingLimits
+from rlhf.sampling.rollout_sampler import IN_PROCESS, Sampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,15 @@ def scores_of(scorer: Scorer, prompts: Sequence[Prompt], answers: Sequence[Sampl
     ).numpy()
 
 
-def load_sampler(store: Store, bases: Bases, policy: Policy) -> AnswerSampler:
-    """Load a policy ready to answer, best-of-n included.
+def load_sampler(store: Store, bases: Bases, policy: Policy, source: Sampler = IN_PROCESS) -> AnswerSampler:
+    """Load a policy ready to answer, best-of-n included; `source` samples its answers.
 
     Raises BadInput if the base, the adapter or the reward cannot be loaded.
     """
-    sampler = AnswerSampler.load(store, bases, policy)
+    sampler = AnswerSampler.load(store, bases, policy, source)
     if policy.kind != BEST_OF_N:
         return sampler
     reward = load_reward(store, policy.config["reward"], sampler.base, policy)
     scorer = Scorer(sampler.base, reward, missing_eos_penalty=0.0)
-    return BestOfN(policy, sampler.base, sampler.role, scorer, store.prompts.get, policy.config["n"])
+    count = policy.config["n"]
+    return BestOfN(policy, sampler.base, sampler.role, scorer, store.prompts.get, count, sampler=source)

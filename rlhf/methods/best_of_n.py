@@ -27,6 +27,8 @@ from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import BEST_OF_N, choose_start
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
+from rlhf.sampling.rollout_sampler import Sampler
+from rlhf.sampling.served.opening import open_sampler, sampler_report
 from rlhf.settings import BestOfNSettings
 
 
@@ -35,13 +37,18 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
 
     Raises Cancelled before anything is stored.
     """
+    with open_sampler(context, settings) as source:
+        return _run(context, settings, source)
+
+
+def _run(context: RunContext, settings: BestOfNSettings, source: Sampler) -> RunResult:
     started = time.monotonic()
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
     name = judge.public if judge else settings.reward
-    sampler = AnswerSampler.load(store, Bases(settings), parent)
+    sampler = AnswerSampler.load(store, Bases(settings), parent, source)
     scorer = Scorer(sampler.base, load_reward(store, name, sampler.base, parent), missing_eos_penalty=0.0)
-    best_of_n = BestOfN(parent, sampler.base, sampler.role, scorer, store.prompts.get, settings.n)
+    best_of_n = BestOfN(parent, sampler.base, sampler.role, scorer, store.prompts.get, settings.n, sampler=source)
     skipped = SkippedPrompts(Counter())
     scores = _measure(context, settings, best_of_n, skipped)
     policy = context.once(
@@ -67,7 +74,7 @@ def run(context: RunContext, settings: BestOfNSettings) -> RunResult:
             "prompts": len(scores),
         }
     cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
-    report |= {"skipped": dict(skipped.counts)} if skipped.counts else {}
+    report |= ({"skipped": dict(skipped.counts)} if skipped.counts else {}) | sampler_report(source)
     return RunResult([policy.public], report | cost | {"placement": sampler.base.placement.describe()})
 
 

@@ -37,6 +37,8 @@ from rlhf.models.reward_sources import choose_reward
 from rlhf.models.start_policy import choose_start
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling.pairing import training_prompts
+from rlhf.sampling.rollout_sampler import Sampler
+from rlhf.sampling.served.opening import open_sampler, sampler_report
 from rlhf.settings import RejectionSettings
 
 CURVES = {"loss": "loss", "grad_norm": "grad_norm", "learning_rate": "learning_rate"}
@@ -50,12 +52,13 @@ CHUNK = 4
 
 @dataclass(frozen=True, slots=True)
 class RejectionStart:
-    """Inputs of every round: the parent, its adapter's folder, the name of the reward, the shuffled prompts."""
+    """Inputs of every round: the parent, its adapter's folder, the reward's name, shuffled prompts, what samples."""
 
     parent: Policy
     adapter: Path | None
     reward: str
     prompts: list[Prompt]
+    source: Sampler
 
 
 def run(context: RunContext, settings: RejectionSettings) -> RunResult:
@@ -63,6 +66,11 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
 
     Raises BadInput if there is nothing to start from, and Cancelled after saving.
     """
+    with open_sampler(context, settings) as source:
+        return _run(context, settings, source)
+
+
+def _run(context: RunContext, settings: RejectionSettings, source: Sampler) -> RunResult:
     started = time.monotonic()
     store = context.store
     parent, judge = choose_start(store, settings.from_), choose_reward(store, settings.reward)
@@ -73,6 +81,7 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
         adapter_folder(store, parent) if parent.adapter else None,
         judge.public if judge else settings.reward,
         prompts,
+        source,
     )
     newest, rounds = start.adapter, list[dict[str, Any]]()
     skipped = SkippedPrompts(Counter())
@@ -98,7 +107,7 @@ def run(context: RunContext, settings: RejectionSettings) -> RunResult:
     )
     report = {"rounds": rounds, "reward_start": rounds[0]["reward"], "best_of_n_kl_bound": best_of_n_kl(settings.n)}
     cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
-    report |= {"skipped": dict(skipped.counts)} if skipped.counts else {}
+    report |= ({"skipped": dict(skipped.counts)} if skipped.counts else {}) | sampler_report(source)
     return RunResult([policy.public], report | cost | {"placement": base.placement.describe()})
 
 
@@ -152,7 +161,10 @@ def _load_sampler(
     if newest:
         base.add_adapter(NEWEST, newest)
     scorer = Scorer(base, load_reward(context.store, start.reward, base, start.parent), missing_eos_penalty=0.0)
-    return BestOfN(start.parent, base, NEWEST if newest else None, scorer, context.store.prompts.get, settings.n)
+    role = NEWEST if newest else None
+    with base.role(role):
+        start.source.publish(base)
+    return BestOfN(start.parent, base, role, scorer, context.store.prompts.get, settings.n, sampler=start.source)
 
 
 def _freeze_round(context: RunContext, rows: Sequence[ChosenAnswer], number: int) -> Snapshot:

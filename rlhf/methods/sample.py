@@ -28,6 +28,8 @@ from rlhf.methods.answer_samplers import load_sampler
 from rlhf.models.policy_loading import Bases, choose_policies
 from rlhf.sampling.pairing import AnswerPairing, SamplingCounts, choose_prompts, find_project_id, prompts_per_split
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
+from rlhf.sampling.rollout_sampler import Sampler
+from rlhf.sampling.served.opening import open_sampler, sampler_report
 from rlhf.settings import SampleSettings
 
 CHUNK = 4
@@ -43,9 +45,14 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
 
     Raises BadInput for impossible settings, for an unknown policy, and if no prompt fits the base.
     """
+    with open_sampler(context, settings) as source:
+        return _run(context, settings, source)
+
+
+def _run(context: RunContext, settings: SampleSettings, source: Sampler) -> RunResult:
     counts = prompts_per_split(context.store, settings)
     find_project_id(context.store, settings.project)
-    sampling = SamplingRun.load(context, settings)
+    sampling = SamplingRun.load(context, settings, source)
     answered, starter = sampling.answered[0], sampling.knows_starter
     prompts = context.once(
         lambda: choose_prompts(context.store, counts, answered, settings.seed, settings.last_prompt, starter=starter)
@@ -61,7 +68,8 @@ def run(context: RunContext, settings: SampleSettings) -> RunResult:
         context.progress(sampling.tally.prompts, len(encoded), "prompts")
     sampling.note_endless()
     report = sampling.tally.report(policies=[sampler.policy.public for sampler in sampling.samplers])
-    return RunResult(produced=[], report=report | {"placement": sampling.samplers[0].base.placement.describe()})
+    report |= {"placement": sampling.samplers[0].base.placement.describe()} | sampler_report(source)
+    return RunResult(produced=[], report=report)
 
 
 PromptIds = tuple[Prompt, list[list[int]]]
@@ -81,11 +89,11 @@ class SamplingRun:
     """Ended answers by the policy's public id."""
 
     @classmethod
-    def load(cls, context: RunContext, settings: SampleSettings) -> SamplingRun:
+    def load(cls, context: RunContext, settings: SampleSettings, source: Sampler) -> SamplingRun:
         """Load the named policies. Raises BadInput if one is unknown or compared with itself."""
         store, bases = context.store, Bases(settings)
         policies = choose_policies(store, settings.from_, settings.against)
-        samplers = [load_sampler(store, bases, policy) for policy in policies]
+        samplers = [load_sampler(store, bases, policy, source) for policy in policies]
         for base in {sampler.base for sampler in samplers}:
             # a batch of a slow model takes minutes, so each forward pass checks
             base.causal.register_forward_pre_hook(lambda *_: _stop_if_cancelled(context))

@@ -94,6 +94,7 @@ class Asking:
     def _sample_pairs(self, prompts: list[list[int]]) -> tuple[Rollout, Rollout]:
         """Return an answer of the policy to each prompt, and a second one: the start's to every other prompt."""
         key, count, first = RANDOM_ARM + self._update, len(prompts), 3 * self._tested
+        self.collector.publish()
         ours = self.collector.sample(prompts, key, first)
         seconds = self.collector.sample(prompts[1::2], key, first + count)
         with self.collector.actor.base.role(self.collector.reference):

@@ -38,6 +38,8 @@ from rlhf.ppo.roles import POLICY
 from rlhf.ppo.run import make_config, rows_in_memory
 from rlhf.ppo.run_record import RunRecorder
 from rlhf.sampling.pairing import find_project_id
+from rlhf.sampling.rollout_sampler import IN_PROCESS, Sampler
+from rlhf.sampling.served.opening import open_sampler, sampler_report
 
 WARMUP = 8
 """Optimizer steps of linear warmup. Then the learning rate is constant: nobody knows how many labels will come."""
@@ -49,8 +51,8 @@ def run(context: RunContext, settings: OnlineSettings) -> RunResult:
     Raises BadInput for settings that do not fit. Raises Cancelled after the policy was published. A resumed run
     continues from its last update.
     """
-    online = OnlineRun.load(context, settings)
-    return online.work()
+    with open_sampler(context, settings) as sampler:
+        return OnlineRun.load(context, settings, sampler).work()
 
 
 @dataclass
@@ -68,7 +70,7 @@ class OnlineRun:
     """Updates and labels of the last published policy."""
 
     @classmethod
-    def load(cls, context: RunContext, settings: OnlineSettings) -> OnlineRun:
+    def load(cls, context: RunContext, settings: OnlineSettings, sampler: Sampler = IN_PROCESS) -> OnlineRun:
         """Load the policy, its base and the prompts, and connect the trainer with the store's queue."""
         store, ppo = context.store, settings.ppo()
         parent = choose_start(store, settings.from_)
@@ -92,6 +94,8 @@ class OnlineRun:
             peft_config=None if parent.adapter else lora_of(base.causal, settings),
             callbacks=[recorder],
         )
+        sampler.expect(longest)
+        trainer.collector.sampler = sampler
         queue = QuestionQueue(
             store,
             store.runs.lineage(context.run)[0].id,
@@ -120,7 +124,8 @@ class OnlineRun:
         self.context.once(self.labels.queue.close)
         self.publish(last=True)
         self.context.once(lambda: shutil.rmtree(self.context.checkpoints()))
-        report = self.report() | {"seconds": round(time.monotonic() - self.started, 1), "peak_mb": peak_mb()}
+        report = self.report() | sampler_report(self.trainer.collector.sampler)
+        report |= {"seconds": round(time.monotonic() - self.started, 1), "peak_mb": peak_mb()}
         return RunResult(self._published(), report | {"placement": self.trainer.base.placement.describe()})
 
     def publish(self, *, last: bool = False) -> None:

@@ -6,16 +6,16 @@ from __future__ import annotations
 from typing import Literal
 
 from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolicy, option
-from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
 from rlhf.ppo.settings import PPOSettings
+from rlhf.sampling_settings import SamplingPlacement
 from rlhf.settings import JudgedSettings, LastPrompt, ProjectName, TemplateSettings
 
 MOST_UPDATES = 10_000
 """Updates after which a run ends, whatever is labelled."""
 
 
-class OnlineSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSettings):
+class OnlineSettings(TemplateSettings, LoraSettings, SamplingPlacement, JudgedSettings):
     """Train reward model and policy while people label, on answers of the newest policy."""
 
     from_: StartPolicy = ""

@@ -29,9 +29,12 @@ STATE, BEST = "ppo_state.json", "best.safetensors"
 HEAD = "value_head.safetensors"
 """The critic: its head, and its adapter if it has one."""
 RESUME = "resume_from_checkpoint"
+SAMPLER, IN_PROCESS = "sampler", "in process"
 
 Identity = dict[str, object]
 """Settings and fingerprints that a checkpoint shares with the run that resumes from it, by name."""
+FORMER: Identity = {"answers_per_prompt": 1, SAMPLER: IN_PROCESS}
+"""The values in checkpoints of earlier versions, which had neither groups nor servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,15 @@ def load_adapter(base: Base, adapter: str, weights: dict[str, Tensor]) -> None:
         tensor.copy_(weights[name])
 
 
-def run_identity(args: PPOConfig, base: Base, guard: bool) -> Identity:
-    """Return the settings and fingerprints that a checkpoint must share with the run that resumes from it."""
+def run_identity(args: PPOConfig, base: Base, guard: bool, served: bool) -> Identity:
+    """Return the settings and fingerprints that a checkpoint must share with the run that resumes from it.
+
+    `served` belongs to them: a server has noise of its own, so a run that changed its sampler would draw other answers.
+    """
     names = ("seed", "rollout_batch_size", "minibatch_size", "num_ppo_epochs", "answers_per_prompt", "critic")
     sizes: Identity = {name: getattr(args, name) for name in names}
-    return sizes | {"guard": guard} | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
+    sizes |= {"guard": guard, SAMPLER: "served" if served else IN_PROCESS}
+    return sizes | {f"fingerprint of the {part}": value for part, value in base.fingerprint.items()}
 
 
 def save_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Identity) -> None:
@@ -117,7 +124,7 @@ def load_state(folder: Path, actor: ActorCritic, state: PPOState, identity: Iden
     if not (folder / STATE).is_file():
         raise bad_input("refused.checkpoint_incomplete", field=RESUME, folder=str(folder), state=STATE)
     numbers = json.loads((folder / STATE).read_text())
-    written = {"answers_per_prompt": 1} | numbers.pop("made_with")  # that of versions without groups
+    written = FORMER | numbers.pop("made_with")
     for name, value in identity.items():
         if written.get(name) != value:
             values = {"folder": folder.name, "name": name, "written": written.get(name), "value": value}

@@ -19,8 +19,11 @@ from rlhf.ppo.out_of_memory import explain_out_of_memory
 from rlhf.ppo.prompt_rows import PromptRow
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.ppo.rollout import ScoredRollout, join_shards, score_rollout
-from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
+from rlhf.sampling.rollout_sampler import IN_PROCESS, NoiseKey, Sampler, SamplingLimits
+from rlhf.sampling.sampler import Rollout
 
+ROWS = 256
+"""Most rows of a batch in decoding."""
 FIXED_PROMPTS = 2**32
 """The key of the noise that always answers the fixed prompts; no update has this number."""
 
@@ -28,11 +31,15 @@ T = TypeVar("T")
 
 
 class RolloutCollector:
-    """Answer prompts as the active role and score the answers. `key` is the update, which selects the noise."""
+    """Answer prompts as the active role and score the answers. `key` is the update, which selects the noise.
+
+    Set `sampler` before the first answer to sample elsewhere than in this process.
+    """
+
+    sampler: Sampler = IN_PROCESS
 
     def __init__(self, actor: ActorCritic, reference: str | None, scorer: Scorer, args: PPOConfig) -> None:
         self.actor, self.reference, self.scorer, self.args = actor, reference, scorer, args
-        self._banned = banned_ids(actor.base)
 
     def collect(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> ScoredRollout:
         """Answer `prompts` (the ids of `rows`), score the answers, and compute statistics and KL to the reference.
@@ -40,6 +47,7 @@ class RolloutCollector:
         Raises BadInput for a policy whose weights are no longer finite.
         """
         self.begin_rollout()
+        self.publish()
         shard = distributed.shard(len(prompts))
         own, own_prompts = [rows[row] for row in shard], [prompts[row] for row in shard]
         return join_shards(
@@ -55,6 +63,7 @@ class RolloutCollector:
 
     def sample_and_score(self, rows: Sequence[PromptRow], prompts: list[list[int]], key: int) -> tuple[Rollout, Tensor]:
         """Return answers to `prompts` and the reward's raw scores (B,)."""
+        self.publish()
         shard = distributed.shard(len(prompts))
         own = [rows[row]["prompt"] for row in shard]
 
@@ -66,6 +75,7 @@ class RolloutCollector:
 
     def sample_shared(self, prompts: list[list[int]], key: int) -> Rollout:
         """Answer prompts; each process of the run answers its shard."""
+        self.publish()
         shard = distributed.shard(len(prompts))
         own = [prompts[row] for row in shard]
         return join_shards(self._gather(lambda: self.sample(own, key, shard.start)))
@@ -88,16 +98,15 @@ class RolloutCollector:
 
         The noise depends on the run's seed, `key` and the prompt's number (the first has `first`), not on batches.
         """
-        noise = draw_uniforms(self.args.seed, key, range(first, first + len(prompts)), self.args.max_new_tokens)
-        return generate(
-            self.actor.base,
-            prompts,
-            noise,
-            max_new_tokens=self.args.max_new_tokens,
-            temperature=self.args.temperature,
-            banned=self._banned,
-            bf16=self.args.bf16,
+        args, base = self.args, self.actor.base
+        noise = NoiseKey(args.seed, key, [(row, 0) for row in range(first, first + len(prompts))])
+        return self.sampler.answer(
+            base, prompts, noise, SamplingLimits(args.max_new_tokens, ROWS, args.temperature, args.bf16)
         )
+
+    def publish(self) -> None:
+        """Let the sampler take over the weights of the active role, before `sample`."""
+        self.sampler.publish(self.actor.base)
 
     def _gather(self, work: Callable[[], T]) -> list[T]:
         def explained() -> T:

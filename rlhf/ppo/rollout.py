@@ -196,20 +196,25 @@ def critic_metrics(experience: Experience, args: PPOConfig) -> dict[str, float]:
 
 
 def agreement_metrics(rollout: ScoredRollout) -> dict[str, float]:
-    """Return mean and maximum of |sampler - trainer log-probabilities|, and the share of tokens not NEAR_ONE."""
+    """Return how much the log-probabilities of sampler and trainer differ, and the KL (k3) of one from the other.
+
+    `sampler_outside` is the share of tokens whose ratio is not NEAR_ONE, `sampler_ratio_max` the largest ratio.
+    """
+    mask, (low, high) = rollout.mask, NEAR_ONE
     differences = rollout.old.logps - rollout.sampler_logps
-    low, high = NEAR_ONE
-    outside = ((differences.exp() < low) | (differences.exp() > high)).float()
+    ratios, size = differences.exp(), differences.abs()
     return {
-        "sampler_difference": arithmetic.masked_mean(differences.abs(), rollout.mask).item(),
-        "sampler_difference_max": differences.abs()[rollout.mask].max().item(),
-        "sampler_outside": arithmetic.masked_mean(outside, rollout.mask).item(),
+        "sampler_difference": arithmetic.masked_mean(size, mask).item(),
+        "sampler_difference_max": size[mask].max().item(),
+        "sampler_kl": arithmetic.masked_mean(torch.expm1(differences) - differences, mask).item(),
+        "sampler_ratio_max": ratios[mask].max().item(),
+        "sampler_outside": arithmetic.masked_mean(((ratios < low) | (ratios > high)).float(), mask).item(),
     }
 
 
-def correction_weights(rollout: ScoredRollout, cap: float | None) -> Tensor:
-    """Return the importance weights (B, T) of the policy loss: 1 without a cap, or if sampler and trainer are one."""
-    if cap is None or agreement_metrics(rollout)["sampler_difference"] < AGREEMENT:
+def correction_weights(rollout: ScoredRollout, cap: float | None, served: bool = False) -> Tensor:
+    """Return the importance weights (B, T) of the policy loss: 1 without a cap, or in process if both are one."""
+    if cap is None or (not served and agreement_metrics(rollout)["sampler_difference"] < AGREEMENT):
         return torch.ones(rollout.mask.shape)
     return arithmetic.importance_weights(rollout.old.logps, rollout.sampler_logps, rollout.mask, cap)
 
@@ -224,7 +229,7 @@ def kl_per_token(rollout: ScoredRollout, estimator: str) -> Tensor:
     return arithmetic.kl_estimate(rollout.kl, torch.zeros_like(rollout.kl), estimator)
 
 
-def make_experience(rollout: ScoredRollout, rewards: Tensor, args: PPOConfig) -> Experience:
+def make_experience(rollout: ScoredRollout, rewards: Tensor, args: PPOConfig, served: bool = False) -> Experience:
     """Compute advantages by the estimator, then whiten them over the rollout. Returns are the critic's targets."""
     rewards = arithmetic.whiten(rewards, rollout.mask, center=False) if args.whiten_rewards else rewards
     if args.estimator == "group":
@@ -240,5 +245,5 @@ def make_experience(rollout: ScoredRollout, rewards: Tensor, args: PPOConfig) ->
         rollout.old.values,
         advantages,
         returns,
-        correction_weights(rollout, args.importance_cap),
+        correction_weights(rollout, args.importance_cap, served),
     )

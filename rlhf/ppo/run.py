@@ -37,6 +37,8 @@ from rlhf.ppo.roles import POLICY
 from rlhf.ppo.run_record import RunRecorder, report_figures, rubric_scores
 from rlhf.ppo.settings import PPOSettings
 from rlhf.ppo.trainer import PPOTrainer
+from rlhf.sampling.rollout_sampler import Sampler
+from rlhf.sampling.served.opening import open_sampler, sampler_report
 
 PASS = 16
 """Most answers in a training pass whose size is automatic."""
@@ -55,11 +57,16 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
 
     Raises BadInput for settings that do not fit, Cancelled after the last checkpoint.
     """
+    with open_sampler(context, settings) as sampler:
+        return _run(context, settings, sampler)
+
+
+def _run(context: RunContext, settings: PPOSettings, sampler: Sampler) -> RunResult:
     started = time.monotonic()
     parent, reward_model = choose_start(context.store, settings.from_), choose_reward(context.store, settings.reward)
     recorder = RunRecorder(context)
     skipped: Counter[str] = Counter()
-    trainer = _make_trainer(context, settings, parent, reward_model, recorder, skipped)
+    trainer = _make_trainer(context, settings, parent, reward_model, recorder, skipped, sampler)
     checkpoint = last_checkpoint(context.checkpoints())
     try:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -73,6 +80,7 @@ def run(context: RunContext, settings: PPOSettings) -> RunResult:
     if recorder.people:
         report |= {"people": recorder.people.panel.read().report()}
     cost = {"seconds": round(time.monotonic() - started, 1), "peak_mb": peak_mb()}
+    report |= sampler_report(sampler)
     return RunResult([policy.public], report | cost | {"placement": trainer.base.placement.describe()})
 
 
@@ -83,6 +91,7 @@ def _make_trainer(
     reward_model: RewardRecord | None,
     recorder: RunRecorder,
     skipped: Counter[str],
+    sampler: Sampler,
 ) -> PPOTrainer:
     """Load models and prompts and return their trainer. Counts prompts that do not fit the base in `skipped`.
 
@@ -118,7 +127,8 @@ def _make_trainer(
         guard=guard,
         callbacks=[recorder, *([recorder.people] if recorder.people else [])],
     )
-    recorder.trainer = trainer
+    sampler.expect(longest)
+    recorder.trainer, trainer.collector.sampler = trainer, sampler
     if recorder.people:
         recorder.people.connect(trainer)
     if fixed_rows and all(row["source"] == SOURCE for row in fixed_rows):

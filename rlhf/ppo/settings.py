@@ -9,15 +9,15 @@ from pydantic import model_validator
 
 from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolicy, option
 from labeling.texts.pages import bad_input
-from reward.placement_settings import PlacementSettings
 from reward.training_settings import LoraSettings
+from rlhf.sampling_settings import SamplingPlacement
 from rlhf.settings import JudgedSettings, LastPrompt, RewardName, TemplateSettings
 
 NO_GUARD = "none"
 """The value of `guard` that asks for a run without one."""
 
 
-class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSettings):
+class PPOSettings(TemplateSettings, LoraSettings, SamplingPlacement, JudgedSettings):
     """Train a policy towards a higher reward while it stays near the policy it starts from."""
 
     shardable: ClassVar[bool] = True

@@ -150,7 +150,7 @@ class PPOTrainer(DraftingTrainer):
         self._started, self._stats = time.perf_counter(), UpdateStats(self.args.target_kl)
         rollout, state = self._collect(update), self.ppo_state
         rewards = penalized_rewards(rollout, self.args, state.kl_coef)
-        self._experience = make_experience(rollout, rewards, self.args)
+        self._experience = make_experience(rollout, rewards, self.args, self.collector.sampler.served)
         self._plan = minibatch_plan(self.args, update, rollout.lengths)
         self._metrics = rollout_metrics(rollout, self.args.kl_estimator) | agreement_metrics(rollout)
         self._metrics |= {"update": update, "kl_coef": state.kl_coef} | critic_metrics(self._experience, self.args)
@@ -235,7 +235,7 @@ class PPOTrainer(DraftingTrainer):
         super().log(logs, start_time)
 
     def _identity(self) -> Identity:
-        return run_identity(self.args, self.base, self.guard is not None)
+        return run_identity(self.args, self.base, self.guard is not None, self.collector.sampler.served)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         if self.args.should_save:

@@ -51,6 +51,11 @@ def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", metavar="N", help="with resume: continue in N processes, or auto (default: as before)"
     )
     parser.add_argument(
+        "--rollouts",
+        metavar="URLS",
+        help="with resume: other vLLM servers of a served run (default: as before)",
+    )
+    parser.add_argument(
         "--keep", type=int, default=KEEP, metavar="N", help="with prune: leave the newest N runs (default %(default)s)"
     )
     add_note_arguments(parser)
@@ -75,7 +80,7 @@ def cmd_runs(args: argparse.Namespace) -> dict[str, Any]:
         return note_thing(store, args)
     run_id = parse_id(args.id, RUN)
     if args.action == "resume":
-        run = resume(store, run_id, by=BY, processes=args.processes)
+        run = resume(store, run_id, by=BY, processes=args.processes, rollouts=args.rollouts)
         return run_document(wait_for(store, run) if args.wait else run)
     if args.action == "cancel":
         store.runs.request_cancel(run_id)

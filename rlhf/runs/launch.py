@@ -29,6 +29,8 @@ FORMER: dict[str, dict[str, Any]] = {
     "reward": {"method": "lora", "epochs": 1, "guard": "no"},
 }
 """The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
+ROLLOUTS = "rollouts"
+"""The setting with the servers that sample."""
 SHARED = (*PlacementSettings.model_fields, *TemplateSettings.model_fields, "max_new_tokens", "project")
 """Settings of a training that also hold for the answers to judge."""
 
@@ -85,17 +87,19 @@ def queue_judging(store: Store, run: Run, kind: Kind, report: dict[str, Any]) ->
     return report | {"judged_by": sampling.public}
 
 
-def resume(store: Store, run_id: int, *, by: str, processes: str | None = None) -> Run:
-    """Queue a run that continues from an ended run's checkpoint, perhaps in another number of processes.
+def resume(store: Store, run_id: int, *, by: str, processes: str | None = None, rollouts: str | None = None) -> Run:
+    """Queue a run that continues from an ended run's checkpoint, perhaps in other processes or with other servers.
 
-    Raises BadInput if there is no checkpoint.
+    Raises BadInput if there is no checkpoint, and for servers of a run that had none.
     """
     old = store.runs.get(run_id)
     if old.state not in ("cancelled", "failed", "lost"):
         raise bad_input("need.ended_run", run=old.public, state=text(f"runs.state_{old.state}"))
     if not has_checkpoint(store, old):
         raise bad_input("need.checkpoint", run=old.public, command=start_command(old.kind))
-    settings = {**former_settings(old), **_frozen_rows(store, old)} | ({"processes": processes} if processes else {})
+    given = {"processes": processes, ROLLOUTS: rollouts}
+    changed = {key: value for key, value in given.items() if value is not None}
+    settings = {**former_settings(old), **_frozen_rows(store, old), **changed}
     if processes == "1" and settings.get("strategy") == SHARDED:
         settings["strategy"] = AUTO
     return launch(store, old.kind, settings, by=by, resumes=old.id)
@@ -121,16 +125,20 @@ def _refuse_other_settings(old: Run, resolved: dict) -> None:
     Empty settings are of runs that an earlier version queued.
     """
     for key, value in resolved.items():
-        if key not in PROCESS_KEYS and old.settings.get(key, "") not in ("", value):
-            raise bad_input(
-                "refused.other_setting",
-                field=key,
-                public=old.public,
-                name=key,
-                old=old.settings[key],
-                value=value,
-                command=start_command(old.kind),
-            )
+        before = old.settings.get(key, "")
+        if _differs(key, before, value):
+            about = {"public": old.public, "name": key, "old": before, "value": value}
+            raise bad_input("refused.other_setting", field=key, command=start_command(old.kind), **about)
+
+
+def _differs(key: str, before: object, value: object) -> bool:
+    """Return whether a resumed run would give another result.
+
+    Other servers give the same, but servers and a run's own processes have different noise.
+    """
+    if key == ROLLOUTS:
+        return bool(before) != bool(value)
+    return key not in PROCESS_KEYS and before not in ("", value)
 
 
 def has_checkpoint(store: Store, run: Run) -> bool:

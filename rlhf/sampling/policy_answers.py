@@ -8,7 +8,7 @@ nor on other draws, and two policies never share their noise.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,8 @@ from reward.base.frozen_base import Base
 from reward.base.memory import ROWS, reading_passes
 from reward.base.out_of_memory import retry_halved
 from rlhf.models.policy_loading import Bases, load_policy
-from rlhf.sampling.sampler import Rollout, banned_ids, draw_uniforms, generate
+from rlhf.sampling.rollout_sampler import IN_PROCESS, NoiseKey, Sampler, SamplingLimits
+from rlhf.sampling.sampler import banned_ids
 from rlhf.sampling.vocabulary import action_scores
 
 
@@ -40,27 +41,22 @@ class DrawRequest(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SamplingLimits:
-    """Limits of sampling: answer length in tokens, rows in a batch, temperature."""
-
-    max_new_tokens: int
-    batch_size: int
-    temperature: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class AnswerSampler:
-    """A policy ready to answer: its row, its base, and its role there (None: the bare base)."""
+    """A policy ready to answer: its row, its base, its role there (None: the bare base), and what samples."""
 
     policy: Policy
     base: Base
     role: str | None
+    sampler: Sampler = field(default=IN_PROCESS, kw_only=True)
 
     @classmethod
-    def load(cls, store: Store, bases: Bases, policy: Policy) -> AnswerSampler:
-        """Load a policy. Raises BadInput if the base or the adapter cannot be loaded."""
+    def load(cls, store: Store, bases: Bases, policy: Policy, sampler: Sampler = IN_PROCESS) -> AnswerSampler:
+        """Load a policy. Raises BadInput if the base or the adapter cannot be loaded, or not served."""
         role = load_policy(store, bases, policy.id)
-        return cls(policy, bases.of(policy), role)
+        base = bases.of(policy)
+        with base.role(role):
+            sampler.publish(base)
+        return cls(policy, base, role, sampler=sampler)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Return the prompt's token ids in this base's chat template."""
@@ -68,23 +64,10 @@ class AnswerSampler:
 
     def draw(self, requests: Sequence[DrawRequest], limits: SamplingLimits, seed: int) -> list[SampledAnswer]:
         """Draw the requested answers, in the order given."""
-        noise = draw_uniforms(
-            seed, self.policy.id, [(request.prompt_id, request.number) for request in requests], limits.max_new_tokens
-        )
-
-        def sample() -> Rollout:
-            return generate(
-                self.base,
-                [request.prompt_ids for request in requests],
-                noise,
-                max_new_tokens=limits.max_new_tokens,
-                temperature=limits.temperature,
-                banned=banned_ids(self.base),
-                batch_size=limits.batch_size,
-            )
-
-        with self.base.role(self.role):
-            rollout = retry_halved(sample)  # a whole run would draw its stored answers again
+        prompts = [request.prompt_ids for request in requests]
+        noise = NoiseKey(seed, self.policy.id, [(request.prompt_id, request.number) for request in requests])
+        with self.base.role(self.role):  # a whole run would draw its stored answers again
+            rollout = retry_halved(lambda: self.sampler.answer(self.base, prompts, noise, limits))
         return [
             SampledAnswer(self.base.decode(ids), ids, ended)
             for ids, ended in zip(rollout.ids, rollout.ended, strict=True)

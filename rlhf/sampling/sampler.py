@@ -105,7 +105,7 @@ def generate(
     `in_bfloat16`. The model's own generation config is ignored. Raises BadInput for a prompt that leaves no room for an
     answer.
     """
-    _check(base, prompt_ids, temperature)
+    check_prompts(base, prompt_ids, temperature)
     impossible = torch.tensor(sorted(banned), dtype=torch.long, device=base.device)
 
     def draw_rows(logits: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,7 +137,8 @@ def _table(base: Base, prompts: list[list[int]], noise: np.ndarray) -> AnswerTab
     return AnswerTable(torch.from_numpy(np.ascontiguousarray(noise)).to(base.device), room, ends)
 
 
-def _check(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
+def check_prompts(base: Base, prompt_ids: list[list[int]], temperature: float) -> None:
+    """Raise BadInput for a temperature that is not positive, and for a prompt that leaves no room for an answer."""
     if not temperature > 0:
         raise bad_input("refused.temperature", field="temperature", temperature=temperature)
     for ids in prompt_ids:

@@ -39,6 +39,8 @@ GROUPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("clip_fraction",),
         ("sampler_difference", "sampler_difference_max"),
         ("sampler_outside",),
+        ("sampler_kl",),
+        ("sampler_ratio_max",),
     ),
     "value": (("value_loss",), ("explained_variance",), ("value_clip_fraction",)),
     "length": (("length", "eval_length"), ("ended", "eval_ended")),

@@ -33,6 +33,9 @@ class SecondaryContext(SharedContext):
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Leave the report to the main process."""
 
+    def mark_waiting(self, note: str) -> None:
+        """Leave the note to the main process, which waits for the same servers."""
+
     def metric(self, step: int, **values: float) -> None:
         """Leave the curves to the main process."""
 

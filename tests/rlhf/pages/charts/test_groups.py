@@ -33,7 +33,9 @@ PPO = [
     "rollout_seconds",
     "sampler_difference",
     "sampler_difference_max",
+    "sampler_kl",
     "sampler_outside",
+    "sampler_ratio_max",
     "value_clip_fraction",
     "value_loss",
 ]
