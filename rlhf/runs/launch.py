@@ -29,8 +29,8 @@ FORMER: dict[str, dict[str, Any]] = {
     "reward": {"method": "lora", "epochs": 1, "guard": "no"},
 }
 """The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
-SHARED = (*PlacementSettings.model_fields, *TemplateSettings.model_fields, "max_new_tokens", "project")
-"""Settings of a training that also hold for the answers to judge."""
+SHARED = {*PlacementSettings.model_fields, *TemplateSettings.model_fields, "max_new_tokens", "project"} - {"launcher"}
+"""Settings of a training that also hold for the answers to judge, which are sampled on this machine."""
 
 
 def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
@@ -85,8 +85,8 @@ def queue_judging(store: Store, run: Run, kind: Kind, report: dict[str, Any]) ->
     return report | {"judged_by": sampling.public}
 
 
-def resume(store: Store, run_id: int, *, by: str, processes: str | None = None) -> Run:
-    """Queue a run that continues from an ended run's checkpoint, perhaps in another number of processes.
+def resume(store: Store, run_id: int, *, by: str, processes: str | None = None, launcher: str | None = None) -> Run:
+    """Queue a run that continues from an ended run's checkpoint, perhaps in other processes or on another machine.
 
     Raises BadInput if there is no checkpoint.
     """
@@ -95,7 +95,10 @@ def resume(store: Store, run_id: int, *, by: str, processes: str | None = None) 
         raise bad_input("need.ended_run", run=old.public, state=text(f"runs.state_{old.state}"))
     if not has_checkpoint(store, old):
         raise bad_input("need.checkpoint", run=old.public, command=start_command(old.kind))
-    settings = {**former_settings(old), **_frozen_rows(store, old)} | ({"processes": processes} if processes else {})
+    given = {"processes": processes, "launcher": launcher}
+    settings = {**former_settings(old), **_frozen_rows(store, old)} | {
+        key: value for key, value in given.items() if value
+    }
     return launch(store, old.kind, settings, by=by, resumes=old.id)
 
 
@@ -152,4 +155,6 @@ def run_document(run: Run) -> dict:
     document: dict = {"run": run.public, "status": run.state, "produced": run.produced}
     if run.report.get("notes"):
         document["notes"] = run.report["notes"]
+    if run.node:
+        document["node"] = run.node
     return {**document, "error": run.error} if run.error else document

@@ -12,6 +12,7 @@ from data.records import Policy
 from data.settings import Settings, as_dict
 from data.starter import BASE, SOURCE
 from data.store import Store
+from data.tables.runs import LOCAL
 from data.views.frozen_rows import load_instructions, load_preferences
 from data.views.preferences import PEOPLE, parse_sources, stream_rows
 from labeling.texts.pages import bad_input
@@ -23,6 +24,7 @@ from reward.settings import RewardSettings
 from rlhf.clinic import checks as clinic
 from rlhf.clinic.checks import Check
 from rlhf.kinds import Kind
+from rlhf.launchers.elsewhere import check_launcher
 from rlhf.methods.pretraining_text import read_text
 from rlhf.methods.simulate import check_waiting
 from rlhf.models.contests import choose_contests
@@ -57,7 +59,9 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
     models = resolve_models(store, kind, settings)
     check_installed(as_dict(models))
     check_template_arguments(store, models)
-    plan_processes(store.home, models)
+    check_launcher(store.home, kind.name, models)
+    if getattr(models, "launcher", LOCAL) == LOCAL:
+        plan_processes(store.home, models)
     return models
 
 

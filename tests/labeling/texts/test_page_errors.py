@@ -59,6 +59,11 @@ COPIES = {
 """Copies of errors, with their texts."""
 RUNS = {"rlhf/ppo/checkpoint.py", "rlhf/ppo/out_of_memory.py", "rlhf/ppo/run.py"}
 """Errors of PPO runs, which the page of the run shows in English."""
+WORKERS = {
+    *(f"rlhf/jobs/{name}.py" for name in ("archive", "bundle", "client", "commands", "job_home", "results")),
+    *("rlhf/launchers/ray.py", "rlhf/pages/jobs/routes.py"),
+}
+"""Errors between a server, its workers and a cluster, which the page of the run shows in English."""
 
 
 def raises_english(path: Path) -> bool:
@@ -70,7 +75,7 @@ def raises_english(path: Path) -> bool:
 def test_only_errors_that_no_page_shows_are_english_alone():
     files = [path for folder in ("data", "labeling", "reward", "rlhf") for path in (ROOT / folder).rglob("*.py")]
     english = {str(path.relative_to(ROOT)) for path in files if raises_english(path)}
-    assert english == COMMANDS | START | REQUESTS | CODE | COPIES | RUNS
+    assert english == COMMANDS | START | REQUESTS | CODE | COPIES | RUNS | WORKERS
 
 
 def blanks(key: str) -> set[str]:
