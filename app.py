@@ -46,10 +46,8 @@ COMMANDS = {
     "policies": ("rlhf.commands", "Manage policies: merge an adapter into its base."),
     "curate": ("rlhf.run_commands", "Examine, rate and choose instruction rows, and test what they teach."),
     "runs": ("rlhf.commands", "List, show, cancel, resume or note runs; delete the files of old ones."),
-    "supervise": (
-        "rlhf.commands",
-        "Start queued runs until none is left (serve does this automatically).",
-    ),
+    "supervise": ("rlhf.commands", "Start queued runs until none is left (serve does this automatically)."),
+    "worker": ("rlhf.commands", "Work on runs of a server from another machine."),
     "completion": ("rlhf.shell_completion", "Print a script that completes commands and options in a shell."),
     "tour": ("rlhf.commands", "Run the full demo loop without a browser, with simulated labelers."),
 }

@@ -120,7 +120,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Run(_Public):
-    """A job: its complete settings, its state, and the process that works on it."""
+    """A job: its complete settings, its state, and where it works: a process, or a launcher's handle and its node."""
 
     prefix: ClassVar[str] = RUN
     id: int
@@ -144,6 +144,9 @@ class Run(_Public):
     produced: list[str]
     report: dict
     progress_at: str | None
+    launcher: str
+    handle: str | None
+    node: str
 
     @property
     def over(self) -> bool:

@@ -58,7 +58,7 @@ from data.tables.reward_models import RewardModels
 from data.tables.reward_scores import RewardScores
 from data.tables.runs import Runs
 from data.tables.snapshots import Snapshots
-from data.tables.tokens import Tokens
+from data.tables.tokens import Tokens, WorkerTokens
 from data.tables.webhook_deliveries import WebhookDeliveries
 
 FILE = "feedback.db"
@@ -99,6 +99,7 @@ class Store(Sql):
         self.labeler_weights = LabelerWeights(self)
         self.accounts = Accounts(self)
         self.tokens = Tokens(self)
+        self.worker_tokens = WorkerTokens(self)
         self.invitations = Invitations(self)
         self.personal_data = PersonalData(self)
         self.runs = Runs(self)

@@ -22,8 +22,13 @@ SHARDED = "sharded"
 """The strategy in which each process holds its part of the frozen weights."""
 
 
+Launcher = Literal["local", "worker", "ray"]
+LAUNCHERS = get_args(Launcher)
+"""Where a run works: on this machine, on that of a worker that asks for it, or on a Ray cluster."""
+
+
 class DeviceSettings(Settings):
-    """The device of a run, where an empty field stands for the home's, and the processes that share the run.
+    """The device of a run, where an empty field stands for the home's, the processes that share it, and its machine.
 
     The number of processes changes no result. `auto` is the number in the home's accelerate.yaml, else a process for
     each GPU. The strategy `auto` is that of the file, else DDP. A kind whose runs can shard the frozen weights says so
@@ -34,9 +39,10 @@ class DeviceSettings(Settings):
     device: Device = ""
     processes: Processes = AUTO
     strategy: Literal["auto", "ddp", "sharded"] = "auto"
+    launcher: Launcher = "local"
 
 
-PROCESS_KEYS = ("processes", "strategy")
+PROCESS_KEYS = ("processes", "strategy", "launcher")
 """The settings that change no result: a resumed run may have others."""
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands on models and runs: check, policies, runs, supervise, tour."""
+"""Commands on models and runs: check, policies, runs, supervise, worker, tour."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from data.cli import open_store, print_text
 from reward.base.text.template_options import read_arguments
 from reward.placement_settings import read_placement
+from rlhf.jobs.commands import add_worker_arguments, cmd_worker, render_worker
 from rlhf.probe.document import Unusable, render_check
 from rlhf.probe.process import run_check
 from rlhf.runs.commands import BY, add_runs_arguments, cmd_runs, cmd_supervise, render_runs
@@ -36,6 +37,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], co
         add("runs", "List, show, cancel, resume or note runs; delete the files of old ones.", cmd_runs, render_runs)
     )
     add("supervise", "Start queued runs until none is left (serve does this automatically).", cmd_supervise)
+    text = "Work on runs of a server from another machine."
+    add_worker_arguments(add("worker", text, cmd_worker, render_worker))
     tour = add("tour", "Run the full demo loop without a browser, with simulated labelers.", cmd_tour)
     _add_tour_options(tour)
     own = "Without --home it writes into a new home: tours/1, tours/2 and so on, below the default one."

@@ -105,7 +105,7 @@ rlhf.ppo rlhf.online
 rlhf.methods
 rlhf.evaluation
 rlhf.clinic
-rlhf.scoring rlhf.runs
+rlhf.scoring rlhf.launchers rlhf.runs rlhf.jobs
 rlhf.packed_base rlhf.model_card rlhf.export rlhf.merge rlhf.model_runs rlhf.starter rlhf.tour
 rlhf.playground
 rlhf.pages

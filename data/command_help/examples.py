@@ -65,6 +65,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "curate ab": ("curate ab s5 --wait", "curate ab s5 s6 --set steps=100"),
     "runs": ("runs", "runs show run1", "runs prune --dry-run"),
     "supervise": ("supervise",),
+    "worker": ("worker --server https://server:7860 --node gpu-1", "worker --server https://server:7860 --once"),
     "export": (
         "export preferences.jsonl --what preferences --format trl",
         "export policy --what policy --id p2 --merge",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
@@ -30,7 +30,25 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, step INTEGER NOT NULL, row TEXT NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS usage (run_id INTEGER PRIMARY KEY, row TEXT NOT NULL) STRICT",
     "CREATE INDEX IF NOT EXISTS samples_run ON samples (run_id)",
+    # How far the curves, the samples and the log of a run on another machine have arrived; log_size: of the file here.
+    "CREATE TABLE IF NOT EXISTS arrived (run_id INTEGER PRIMARY KEY, metrics INTEGER NOT NULL, samples INTEGER NOT NULL,"
+    " log INTEGER NOT NULL, log_size INTEGER NOT NULL) STRICT",
 )
+NUMBERED = (
+    "CREATE TABLE IF NOT EXISTS changes (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, step INTEGER NOT NULL,"
+    " value REAL) STRICT",
+    "CREATE TRIGGER IF NOT EXISTS metrics_numbered AFTER INSERT ON metrics"
+    " BEGIN INSERT INTO changes (key, step, value) VALUES (NEW.key, NEW.step, NEW.value); END",
+)
+"""Numbers the values in the order of their writing, in the home of one run on another machine."""
+
+
+class Arrived(NamedTuple):
+    """The numbers of the last value and the last sample, and the bytes of the log, that have arrived of a run."""
+
+    metrics: int = 0
+    samples: int = 0
+    log: int = 0
 
 
 class Metrics:
@@ -108,6 +126,58 @@ class Metrics:
         """Return what a run's processes used at last; empty if they did not report it."""
         row = self._db.conn.execute("SELECT row FROM usage WHERE run_id = ?", [run_id]).fetchone()
         return json.loads(row[0]) if row else {}
+
+    def number_values(self) -> None:
+        """Give every value a number from now on, for `values_after`."""
+        with explain_errors(self.path), immediate_transaction(self._db) as database:
+            for statement in NUMBERED:
+                database.conn.execute(statement)
+
+    def values_after(self, number: int, limit: int) -> list[tuple[int, str, int, float | None]]:
+        """Return up to `limit` numbered values (number, curve, step, value) after a number."""
+        sql = "SELECT id, key, step, value FROM changes WHERE id > ? ORDER BY id LIMIT ?"
+        return self._db.conn.execute(sql, [number, limit]).fetchall()
+
+    def samples_after(self, number: int, limit: int) -> list[tuple[int, int, str]]:
+        """Return up to `limit` samples (number, step, JSON) after a number."""
+        sql = "SELECT id, step, row FROM samples WHERE id > ? ORDER BY id LIMIT ?"
+        return self._db.conn.execute(sql, [number, limit]).fetchall()
+
+    def arrived(self, run_id: int) -> Arrived:
+        """Return how far the curves, samples and log of a run on another machine have arrived."""
+        row = self._db.conn.execute("SELECT metrics, samples, log FROM arrived WHERE run_id = ?", [run_id]).fetchone()
+        return Arrived(*row) if row else Arrived()
+
+    def receive(
+        self,
+        run_id: int,
+        values: Sequence[tuple[int, str, int, float | None]],
+        samples: Sequence[tuple[int, int, str]],
+        append_log: Callable[[int, int], tuple[int, int]],
+    ) -> Arrived:
+        """Write what came from another machine and is new here, in one transaction; return how far all has arrived.
+
+        `append_log` gets the bytes that have arrived and the size of the file here, and returns both anew.
+        """
+        with explain_errors(self.path), immediate_transaction(self._db) as database:
+            known = self.arrived(run_id)
+            values = [row for row in values if row[0] > known.metrics]
+            samples = [row for row in samples if row[0] > known.samples]
+            curves = [(run_id, key, step, value) for _, key, step, value in values]
+            database.conn.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", curves)
+            texts = [(run_id, step, row) for _, step, row in samples]
+            database.conn.executemany("INSERT INTO samples (run_id, step, row) VALUES (?, ?, ?)", texts)
+            size = database.conn.execute("SELECT log_size FROM arrived WHERE run_id = ?", [run_id]).fetchone()
+            log, log_size = append_log(known.log, size[0] if size else 0)
+            now_arrived = Arrived(
+                max([known.metrics, *(row[0] for row in values)]),
+                max([known.samples, *(row[0] for row in samples)]),
+                log,
+            )
+            database.conn.execute(
+                "INSERT OR REPLACE INTO arrived VALUES (?, ?, ?, ?, ?)", [run_id, *now_arrived, log_size]
+            )
+            return now_arrived
 
     def close(self) -> None:
         """Close the connections of every thread."""

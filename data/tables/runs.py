@@ -3,7 +3,8 @@
 
     queued -> running -> done | failed | cancelled | lost          queued -> cancelled
 
-A `running` row names its process (pid, create time, boot); if that process is gone, the run is `lost`.
+A `running` row of this machine names its process (pid, create time, boot); if that process is gone, the run is `lost`.
+Other launchers name a run by their own `handle`, and the `node` on which it works.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ ALLOWED_BEFORE = {
 }
 
 
-STARTABLE = """SELECT id FROM runs WHERE state = 'queued' AND (kind IN (SELECT value FROM json_each(:beside))
-    OR NOT EXISTS (SELECT 1 FROM runs WHERE state = 'running' AND kind NOT IN (SELECT value FROM json_each(:beside))))
+LOCAL = "local"
+"""The launcher of runs on this machine."""
+STARTABLE = """SELECT id FROM runs WHERE state = 'queued' AND launcher = 'local'
+    AND (kind IN (SELECT value FROM json_each(:beside)) OR NOT EXISTS (SELECT 1 FROM runs WHERE state = 'running'
+        AND launcher = 'local' AND kind NOT IN (SELECT value FROM json_each(:beside))))
 ORDER BY id LIMIT 1"""
 
 
@@ -39,6 +43,7 @@ class Runs(Table):
     def enqueue(self, kind: str, settings: Mapping[str, Any], created_by: str, resumes: int | None = None) -> Run:
         """Queue a job. `resumes`: the run whose checkpoint it continues."""
         row = {"kind": kind, "settings": canonical_json(dict(settings)), "created_by": created_by, "resumes": resumes}
+        row["launcher"] = settings.get("launcher") or LOCAL
         return self.get(self._store.insert("runs", row | {"created_at": now()}))
 
     def get(self, id: int) -> Run:
@@ -92,14 +97,33 @@ class Runs(Table):
         boot_id: str | None = None,
         beside: Sequence[str] = (),
     ) -> Run | None:
-        """Set the oldest queued run that may start to running and return it; None if there is none.
+        """Set the oldest queued run that may start on this machine to running and return it; None if there is none.
 
-        A run starts when no other one is running. Runs of the kinds in `beside` neither wait for others nor keep others
+        A run starts when no other one is running here. Runs of the kinds in `beside` neither wait for others nor keep others
         waiting. A caller that starts another process leaves the process out and records it with `start`.
         """
         with self._store.transaction():
             id = self._store.value(STARTABLE, {"beside": canonical_json(list(beside))})
             return None if id is None else self._run(id, pid=pid, pid_started=pid_started, boot_id=boot_id)
+
+    def claim_elsewhere(self, handle: str, node: str, id: int | None = None) -> Run | None:
+        """Set a queued run to running on `node` and return it: run `id`, else the oldest one that waits for a worker.
+
+        A repeated claim with the same `handle` returns the same run. None if nothing waits.
+        """
+        with self._store.transaction():
+            sql = "SELECT id FROM runs WHERE state = 'running' AND launcher != 'local' AND coalesce(:id = id, handle = :handle)"
+            claimed = self._store.value(sql, {"id": id, "handle": handle})
+            if claimed is not None:
+                return self.get(claimed)
+            id = id or self._store.value(
+                "SELECT id FROM runs WHERE state = 'queued' AND launcher = 'worker' ORDER BY id LIMIT 1"
+            )
+            return None if id is None else self._run(id, handle=self.get(id).handle or handle, node=node)
+
+    def set_handle(self, id: int, handle: str) -> None:
+        """Record the name that a launcher gave to a queued run."""
+        self._set(id, handle=handle)
 
     def start(self, id: int, pid: int, pid_started: float, boot_id: str) -> Run:
         """Record the process of a queued or claimed run. Raises BadInput for a run that has ended."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens of sessions, of the API and of the first link. The store holds only their hashes."""
+"""Tokens of sessions, of the API, of the first link and of other machines. The store holds only their hashes."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 
@@ -83,6 +84,45 @@ class Tokens(Table):
         sql = "DELETE FROM tokens WHERE account_id = ? AND kind = ? AND substr(hash, 1, 8) = ?"
         if not self._store.execute(sql, [account_id, kind, mark]):
             raise BadInput.of("error.token_unknown", mark=mark, field="token")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerToken:
+    """The rights of another machine's token: claim runs as the worker `name`, or work on the run `run_id`."""
+
+    name: str | None
+    run_id: int | None
+
+
+class WorkerTokens(Table):
+    """Tokens of other machines: one for each worker's name, and one for each run that works elsewhere."""
+
+    def issue_for_worker(self, name: str) -> str:
+        """Make the token of a worker; it replaces the worker's former one."""
+        return self._issue("name", name)
+
+    def issue_for_run(self, run_id: int) -> str:
+        """Make the token of one run; it replaces the run's former one, so only one machine works on the run."""
+        return self._issue("run_id", run_id)
+
+    def find(self, token: str) -> WorkerToken | None:
+        """Return what the token may do; None if it is unknown."""
+        hashed = hash_token(token)
+        row = self._store.maybe("SELECT hash, name, run_id FROM worker_tokens WHERE hash = ?", [hashed])
+        if row is None or not hmac.compare_digest(row["hash"], hashed):
+            return None
+        return WorkerToken(row["name"], row["run_id"])
+
+    def revoke(self, name: str) -> bool:
+        """Revoke the token of a worker; return whether there was one."""
+        return self._store.execute("DELETE FROM worker_tokens WHERE name = ?", [name]) == 1
+
+    def _issue(self, column: str, value: str | int) -> str:
+        token = secrets.token_urlsafe(32)
+        with self._store.transaction():
+            self._store.execute(f"DELETE FROM worker_tokens WHERE {column} = ?", [value])
+            self._store.insert("worker_tokens", {"hash": hash_token(token), column: value, "created_at": now()})
+        return token
 
 
 def hash_token(token: str) -> str:

@@ -43,6 +43,8 @@ ROLES = {
 }
 """The roles that may enter below a prefix; the first prefix that matches decides."""
 PAGES = ("/label", "/train")
+JOBS = "/api/v1/jobs"
+"""The prefix for other machines that work on runs. No account enters: they have tokens of their own."""
 CLOSED = ("login", "logout", "monitoring", "openapi.json", "robots.txt", "pwa_icon", "svelte")
 """The framework's other routes that no page needs."""
 HEADERS = {
@@ -143,6 +145,8 @@ class Gate:
     def admit(self, request: Request) -> Response | None:
         """Store the account in the request's state and return None if its role may enter this path."""
         path = path_below_root(request)
+        if path == JOBS or path.startswith(f"{JOBS}/"):
+            return self.admit_worker(request)
         prefix = next((prefix for prefix in ROLES if path == prefix or path.startswith(prefix + "/")), None)
         if prefix is None:
             return notice_response(request, 404, "not_found")
@@ -154,6 +158,13 @@ class Gate:
             return notice_response(request, 403, "forbidden")
         self.presence.record(account.id)
         return None
+
+    def admit_worker(self, request: Request) -> Response | None:
+        """Store what the token of another machine may do in the request's state; return 401 for any other token."""
+        token = bearer_token(request)
+        worker = self.store.worker_tokens.find(token) if token else None
+        request.scope.setdefault("state", {}).update(user=None, worker=worker)
+        return None if worker else self.ask_to_sign_in(request, JOBS)
 
     def is_closed(self, prefix: str, path: str) -> bool:
         """Return True for a route of the framework that this page does not use."""
@@ -171,7 +182,8 @@ class Gate:
         if prefix in PAGES and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse(f"{root_path(request)}/login?next={quote(path_below_root(request))}", 303)
         if prefix not in PAGES and bearer_token(request):
-            problem = Refused("the Bearer token is not valid", "Create a new one: preference-loop account token NAME")
+            command = "runs worker-token NAME" if prefix == JOBS else "account token NAME"
+            problem = Refused("the Bearer token is not valid", f"Create a new one: preference-loop {command}")
             return JSONResponse(problem.as_json(), 401, {"www-authenticate": 'Bearer error="invalid_token"'})
         problem = Refused("sign in first", "Send a session cookie or a Bearer token.")
         return JSONResponse(problem.as_json(), 401, {"www-authenticate": "Bearer"})

@@ -30,7 +30,12 @@ BODY_LIMITS = {
     "/train/data/upload": FILE_LIMIT,
     "/api/v1/import": FILE_LIMIT,
 }
-"""The only routes that may carry more, by their path below the root."""
+"""The only routes of people that may carry more, by their path below the root."""
+UPLOAD_LIMIT = 64 * 1024**3
+"""Bytes of an archive that a worker sends: checkpoints, or whole weights."""
+JOB_LIMITS = {"report": 4 * 1024**2, "checkpoint": UPLOAD_LIMIT, "end": UPLOAD_LIMIT}
+"""Bytes that a worker may send, by the last part of the path."""
+JOB = re.compile(r"/api/v1/jobs/\d+/(\w+)")
 DEPTH = 32
 """Lists and objects inside each other in a JSON body; the deepest of ours has 4."""
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -41,7 +46,9 @@ JSON_TYPES = ("application/json", "text/json", "")
 
 def limit_of(path: str) -> int:
     """Return the most bytes that the body of a request to `path` may have."""
-    return BODY_LIMITS.get(path.rstrip("/"), BODY_LIMIT)
+    path = path.rstrip("/")
+    job = JOB.fullmatch(path)
+    return JOB_LIMITS.get(job[1], BODY_LIMIT) if job else BODY_LIMITS.get(path, BODY_LIMIT)
 
 
 def too_long(limit: int) -> HTTPException:
@@ -152,16 +159,16 @@ async def read_bytes(request: Request, limit: int) -> bytes:
 
 
 @asynccontextmanager
-async def receive_file(request: Request, folder: Path) -> AsyncIterator[Path]:
+async def receive_file(request: Request, folder: Path, limit: int = FILE_LIMIT) -> AsyncIterator[Path]:
     """Write the body to a hidden file in `folder` and delete it afterwards, unless the caller moved it.
 
-    Raises HTTPException 413 for a body over `FILE_LIMIT`, StoreTrouble if it cannot be written (a full disk).
+    Raises HTTPException 413 for a body over `limit`, StoreTrouble if it cannot be written (a full disk).
     """
     file = folder / f".{secrets.token_hex(16)}"
     try:
         folder.mkdir(exist_ok=True)
         with file.open("wb") as out:
-            async for part in read_parts(request, FILE_LIMIT):
+            async for part in read_parts(request, limit):
                 out.write(part)
         yield file
     except OSError as problem:

@@ -8,17 +8,23 @@ of labelers. Krippendorff's alpha is reported beside it: nominal on the preferre
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from data.intervals import ratio_interval
 from data.store import Store
+from data.tables.verdicts import SOURCES
 from labeling.quality.krippendorff import DRAWS, Level, alpha, bootstrap_interval
 from labeling.quality.patterns import VotePatterns, count_patterns, count_preferences, load_patterns, pair_scores
 from labeling.quality.votes import Votes
+
+MEASURED = "agreement.json"
+"""File in the home of a run on another machine, which has no verdicts: the agreement of each source as measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,9 @@ class AgreementReport:
 
 def measure_agreement(store: Store, source: str = "person") -> Agreement:
     """Return raw agreement between the labelers of one source as the store has it now."""
+    measured = store.home / MEASURED
+    if measured.is_file():
+        return Agreement(**json.loads(measured.read_text())[source])
     patterns = load_patterns(store, source)
     return mean_agreement(*patterns.sum_by_unit(pair_scores(count_preferences(patterns.counts))), patterns.units)
 
@@ -86,6 +95,12 @@ def raw_agreement(store: Store) -> RawAgreement:
         return RawAgreement(None, 0)
     scores = pair_scores(count_preferences(patterns.counts))
     return RawAgreement(float(scores @ patterns.weights / pairs), pairs)
+
+
+def write_agreement(store: Store, folder: Path) -> None:
+    """Write the agreement of every source of labels into the home of a run on another machine."""
+    measured = {source: asdict(measure_agreement(store, source)) for source in SOURCES}
+    (folder / MEASURED).write_text(json.dumps(measured))
 
 
 def report_agreement(votes: Votes, seed: int = 0) -> AgreementReport:

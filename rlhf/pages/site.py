@@ -41,6 +41,7 @@ from rlhf.pages import export, theme, train, upload
 from rlhf.pages.audit_download import audit_download
 from rlhf.pages.calls import CheckedCalls, report_faults
 from rlhf.pages.charts import routes as charts
+from rlhf.pages.jobs import routes as jobs
 from rlhf.pages.runs.log import log_download
 from rlhf.pages.runs.notices import ended_route
 
@@ -82,6 +83,7 @@ def compose_site(
         *charts.routes(store),
         log_download(store),
         ended_route(store),
+        *jobs.routes(store),
         *([metrics_route(metrics)] if metrics else []),
     ]
     app.include_router(api_router(store, group_commit))

@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.ids import RUN, parse_id
 from data.records import Note, Run
 from data.store import Store
+from reward.placement_settings import LAUNCHERS
 from rlhf.common.estimate import format_duration, stalled_seconds
 from rlhf.runs import supervisor
 from rlhf.runs.disk_use import KEEP, count_bytes, format_bytes, list_removals, prune, run_folder
@@ -30,17 +31,19 @@ def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=("list", "show", "cancel", "resume", "note", "webhook", "prune"),
+        choices=("list", "show", "cancel", "resume", "note", "webhook", "worker-token", "prune"),
         default="list",
         help="list all runs; show, cancel or resume the run ID; note: name or tag the run, policy or reward model ID;"
         " webhook: send the end of each run to the address ID, '' for none;"
+        " worker-token: make a token for the worker called ID, in place of its former one;"
         " prune: delete files of old runs that no model needs (default %(default)s)",
     )
     parser.add_argument(
         "id",
         nargs="?",
         metavar="ID",
-        help="run to show, cancel, resume or note, such as run17; note also takes p4 and r3; webhook takes an address",
+        help="run to show, cancel, resume or note, such as run17; note also takes p4 and r3; webhook takes an address,"
+        " worker-token a name",
     )
     parser.add_argument(
         "--wait",
@@ -54,6 +57,11 @@ def add_runs_arguments(parser: argparse.ArgumentParser) -> None:
         "--rollouts",
         metavar="URLS",
         help="with resume: other vLLM servers of a served run (default: as before)",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=LAUNCHERS,
+        help="with resume: where the run continues: local, worker or ray (default: as before)",
     )
     parser.add_argument(
         "--keep", type=int, default=KEEP, metavar="N", help="with prune: leave the newest N runs (default %(default)s)"
@@ -76,11 +84,15 @@ def cmd_runs(args: argparse.Namespace) -> dict[str, Any]:
     if args.action == "list":
         notes = store.notes.all(RUN)
         return {"runs": [_listed(store, run, notes.get(run.id, Note())) for run in store.runs.all()]}
+    if args.action == "worker-token":
+        store.audit.add(BY, "new worker token", worker=args.id)
+        return {"worker": args.id, "token": store.worker_tokens.issue_for_worker(args.id)}
     if args.action == "note":
         return note_thing(store, args)
     run_id = parse_id(args.id, RUN)
     if args.action == "resume":
-        run = resume(store, run_id, by=BY, processes=args.processes, rollouts=args.rollouts)
+        changes = {"processes": args.processes, "rollouts": args.rollouts, "launcher": args.launcher}
+        run = resume(store, run_id, by=BY, **changes)
         return run_document(wait_for(store, run) if args.wait else run)
     if args.action == "cancel":
         store.runs.request_cancel(run_id)
@@ -166,6 +178,8 @@ def _outcome_line(document: dict) -> str:
 def _about(run: dict) -> Iterator[str]:
     """Yield a run's kind, its note, its disk use, and the time without progress if it stalled."""
     yield run["kind"]
+    if run.get("node"):
+        yield f"on {run['node']}"
     yield from describe_note(run)
     if run.get("bytes"):
         yield format_bytes(run["bytes"])
@@ -189,6 +203,8 @@ def render_runs(document: dict) -> str:
     if "webhook" in document:
         host = document["webhook"]
         return f"The end of each run goes to {host}." if host else "This home has no webhook."
+    if "token" in document:
+        return document["token"]
     if "thing" in document:
         return render_note(document)
     if "runs" not in document:

@@ -31,8 +31,8 @@ FORMER: dict[str, dict[str, Any]] = {
 """The settings of earlier versions, by kind, for runs that were stored before these settings existed."""
 ROLLOUTS = "rollouts"
 """The setting with the servers that sample."""
-SHARED = (*PlacementSettings.model_fields, *TemplateSettings.model_fields, "max_new_tokens", "project")
-"""Settings of a training that also hold for the answers to judge."""
+SHARED = {*PlacementSettings.model_fields, *TemplateSettings.model_fields, "max_new_tokens", "project"} - {"launcher"}
+"""Settings of a training that also hold for the answers to judge, which are sampled on this machine."""
 
 
 def launch(store: Store, kind: str, settings: list[str] | dict, *, by: str, resumes: int | None = None) -> Run:
@@ -87,8 +87,10 @@ def queue_judging(store: Store, run: Run, kind: Kind, report: dict[str, Any]) ->
     return report | {"judged_by": sampling.public}
 
 
-def resume(store: Store, run_id: int, *, by: str, processes: str | None = None, rollouts: str | None = None) -> Run:
-    """Queue a run that continues from an ended run's checkpoint, perhaps in other processes or with other servers.
+def resume(store: Store, run_id: int, *, by: str, **changes: str | None) -> Run:
+    """Queue a run that continues from an ended run's checkpoint.
+
+    `changes`: settings that may differ, None for as before: `processes`, `rollouts` (other servers) and `launcher`.
 
     Raises BadInput if there is no checkpoint, and for servers of a run that had none.
     """
@@ -97,10 +99,9 @@ def resume(store: Store, run_id: int, *, by: str, processes: str | None = None, 
         raise bad_input("need.ended_run", run=old.public, state=text(f"runs.state_{old.state}"))
     if not has_checkpoint(store, old):
         raise bad_input("need.checkpoint", run=old.public, command=start_command(old.kind))
-    given = {"processes": processes, ROLLOUTS: rollouts}
-    changed = {key: value for key, value in given.items() if value is not None}
+    changed = {key: value for key, value in changes.items() if value is not None}
     settings = {**former_settings(old), **_frozen_rows(store, old), **changed}
-    if processes == "1" and settings.get("strategy") == SHARDED:
+    if changes.get("processes") == "1" and settings.get("strategy") == SHARDED:
         settings["strategy"] = AUTO
     return launch(store, old.kind, settings, by=by, resumes=old.id)
 
@@ -162,4 +163,6 @@ def run_document(run: Run) -> dict:
     document: dict = {"run": run.public, "status": run.state, "produced": run.produced}
     if run.report.get("notes"):
         document["notes"] = run.report["notes"]
+    if run.node:
+        document["node"] = run.node
     return {**document, "error": run.error} if run.error else document

@@ -23,6 +23,7 @@ from reward.settings import RewardSettings
 from rlhf.clinic import checks as clinic
 from rlhf.clinic.checks import Check
 from rlhf.kinds import Kind
+from rlhf.launchers.elsewhere import check_launcher
 from rlhf.methods.pretraining_text import read_text
 from rlhf.methods.simulate import check_waiting
 from rlhf.models.contests import choose_contests
@@ -60,7 +61,8 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
     check_installed(as_dict(models))
     check_template_arguments(store, models)
     check_rollouts(store, models)
-    plan_processes(store.home, models, None if has_gpu() else 0)  # torch counts GPUs, and is not loaded here
+    if check_launcher(store.home, kind.name, models):
+        plan_processes(store.home, models, None if has_gpu() else 0)  # torch counts GPUs, and is not loaded here
     return models
 
 

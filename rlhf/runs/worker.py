@@ -32,6 +32,7 @@ from reward.base.usage import Meter, MeterError
 from rlhf.common.library_warnings import silence_libraries
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
+from rlhf.launchers.elsewhere import is_job_home
 from rlhf.runs.launch import has_checkpoint, queue_judging
 from rlhf.runs.processes.context import SecondaryContext, SharedContext
 from rlhf.runs.processes.launcher import (
@@ -70,7 +71,12 @@ def work(store: Store, run: Run, kind: Kind) -> str:
 
 
 def _judge(store: Store, run: Run, kind: Kind, report: dict[str, Any]) -> dict[str, Any]:
-    """Queue the pairs that judge what was trained. What goes wrong is logged, and the training counts all the same."""
+    """Queue the pairs that judge what was trained. What goes wrong is logged, and the training counts all the same.
+
+    The server does it for a run on another machine.
+    """
+    if is_job_home(store.home):
+        return report
     try:
         return queue_judging(store, run, kind, report)
     except Exception:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data.logs import bound_log_file
 from data.store import Store
+from data.tables.runs import LOCAL
 from data.views.live_comparisons import score_mark as read_mark
 from data.views.live_comparisons import scoring_models, unscored_comparisons
 from rlhf.kinds import PARALLEL_KINDS
@@ -29,9 +30,9 @@ def scoring_command(home: Path) -> list[str]:
 
 
 def is_busy(store: Store) -> bool:
-    """Return whether a run that needs the machine is queued or running."""
+    """Return whether a run that needs this machine is queued or running."""
     active = store.runs.all(state="queued") + store.runs.all(state="running")
-    return any(run.kind not in PARALLEL_KINDS for run in active)
+    return any(run.launcher == LOCAL and run.kind not in PARALLEL_KINDS for run in active)
 
 
 class LiveScorer:

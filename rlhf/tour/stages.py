@@ -88,12 +88,12 @@ def work_in_process(store: Store, run: Run, watch: Watch) -> float:
 
     An interrupt kills the process, since nobody resumes a tour.
     """
-    supervisor = Supervisor(store.home)
+    queue = Supervisor(store.home).queue
     claimed = store.runs.claim()
     if claimed is None:
         raise RuntimeError(f"{run.public} cannot start: another run of this home is running")
-    supervisor.start(claimed)
-    child = supervisor.children[run.id]
+    queue.local.submit(claimed)
+    child = queue.local.children[run.id]
     try:
         while not (ended := os.wait4(child.pid, os.WNOHANG))[0]:
             watch(store.runs.get(run.id))
@@ -102,11 +102,11 @@ def work_in_process(store: Store, run: Run, watch: Watch) -> float:
         store.runs.request_cancel(run.id)
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-        supervisor.check_run(store.runs.get(run.id))
+        queue.check_run(store.runs.get(run.id))
         raise
     _, status, usage = ended
     child.returncode = os.waitstatus_to_exitcode(status)
-    supervisor.check_run(store.runs.get(run.id))
+    queue.check_run(store.runs.get(run.id))
     return megabytes(usage.ru_maxrss)
 
 

@@ -56,9 +56,11 @@ COMMANDS = (
     ("backup OUT/home.tar", "backup"),
     ("store rebuild", "rebuild derived tables"),
     ("runs prune --keep 0", "prune runs"),
+    ("runs worker-token node-a", "new worker token"),
 )
 OTHER_COMMANDS = """completion, account list, account tokens, audit, check, compare, curate, labels agreement, labels quality,
-    policies merge, projects list, projects show, reward show, runs, sample, serve, simulate, supervise, tour, train, restore, store check"""
+    policies merge, projects list, projects show, reward show, runs, sample, serve, simulate, supervise, tour, train, restore, store check,
+    worker"""
 """Commands that read, that queue runs (their rows name the actor), or that other tests cover."""
 ROUTES = ("/first", "/invite", "/label/erase", "/api/v1/import", "/train/data/upload")
 OTHER_ROUTES = ("/login", "/logout", "/label/do/", "/label/rate", "/label/write", "/api/v1/", "/label/", "/train/")

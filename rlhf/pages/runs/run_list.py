@@ -124,7 +124,7 @@ def make_row(run: Run, note: Note, moment: str, memory: str = "") -> list[str]:
         run.public,
         note.name,
         kind_title(run.kind),
-        text(f"runs.state_{run.state}"),
+        text(f"runs.state_{run.state}") + (f" · {run.node}" if run.node else ""),
         ", ".join(describe_tags(note)),
         local_time(run.started_at or run.created_at),
         format_duration(seconds) if seconds is not None and run.over else "",

@@ -47,6 +47,7 @@ def draw_head(run: Run, beside: Surroundings = Surroundings()) -> str:  # noqa: 
     outcomes = "".join(f"<p>{link_ids(line)}</p>" for line in _outcomes(run))
     results: dict[str, object] = usage_facts(run, used) | {text("runs.column_produced"): ", ".join(run.produced)}
     results |= {text("runs.resumes"): run.resumes and f"run{run.resumes}", **_results(run.report)}
+    results |= {text("runs.node"): run.node} if run.node else {}
     results |= {text("runs.disk"): format_bytes(size)} if size else {}
     settings = facts({key: _short(value) for key, value in run.settings.items()})
     folded = f"<details><summary class=soft>{esc(text('runs.settings'))}</summary>{settings}</details>"

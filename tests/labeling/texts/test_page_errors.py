@@ -57,6 +57,11 @@ COPIES = {
     "rlhf/probe/document.py",
 }
 """Copies of errors, with their texts."""
+WORKERS = {
+    *(f"rlhf/jobs/{name}.py" for name in ("archive", "bundle", "client", "commands", "job_home", "results")),
+    *("rlhf/launchers/ray.py", "rlhf/pages/jobs/routes.py"),
+}
+"""Errors between a server, its workers and a cluster, which the page of the run shows in English."""
 
 
 def raises_english(path: Path) -> bool:
@@ -68,7 +73,7 @@ def raises_english(path: Path) -> bool:
 def test_only_errors_that_no_page_shows_are_english_alone():
     files = [path for folder in ("data", "labeling", "reward", "rlhf") for path in (ROOT / folder).rglob("*.py")]
     english = {str(path.relative_to(ROOT)) for path in files if raises_english(path)}
-    assert english == COMMANDS | START | REQUESTS | CODE | COPIES
+    assert english == COMMANDS | START | REQUESTS | CODE | COPIES | WORKERS
 
 
 def blanks(key: str) -> set[str]:

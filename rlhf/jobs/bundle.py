@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bundle of a run: a small store of its own with the rows that it needs, its adapters, and its checkpoint.
+
+The rows come from one moment. Nothing of people leaves this home: no account, token, verdict, webhook or audit row.
+Bases are named with the hash of their files and never sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from data.errors import BadInput
+from data.ids import POLICY, REWARD_MODEL, SNAPSHOT, parse_id
+from data.records import Policy, RewardModel, Run
+from data.store import FILE, Store
+from data.version import __version__
+from data.views.retracted_rows import refuse_retracted
+from data.views.run_rows import copy_run_rows
+from labeling.quality.agreement import MEASURED, write_agreement
+from rlhf.jobs.archive import pack
+from rlhf.jobs.base_files import find_base, hash_base
+from rlhf.launchers.elsewhere import JOB_FILE
+from rlhf.ppo.settings import NO_GUARD
+from rlhf.runs.disk_use import run_folder
+
+ALL_PROMPTS = ("sft", "ppo")
+"""Kinds of run that read prompts beside their snapshot's."""
+
+
+def make_bundle(store: Store, run: Run, out: Path) -> None:
+    """Write the bundle of a run to `out`. Raises BadInput if something that the run needs is missing."""
+    models = needed_models(store, run)
+    adapters = [(store.home / model.adapter, model.adapter) for model in models if model.adapter]
+    before = [] if run.resumes is None else [run_folder(store, store.runs.get(run.resumes)) / "checkpoint"]
+    folders = [*adapters, *((folder, f"runs/{run.resumes}/checkpoint") for folder in before)]
+    about = {"run": run.id, "kind": run.kind, "version": __version__, "bases": _bases(store, run, models)}
+    with TemporaryDirectory(prefix=".bundle.", dir=out.parent) as place:
+        home = Path(place) / "home"
+        snapshot = parse_id(run.settings["snapshot"], SNAPSHOT) if run.settings.get("snapshot") else 0
+        if snapshot:
+            refuse_retracted(store, store.snapshots.get(snapshot), store.snapshots.rows(snapshot))
+        whole = run.kind in ALL_PROMPTS
+        copy_run_rows(store, run, home, snapshot, all_prompts=whole, completions=run.kind == "reward")
+        if run.kind == "reward":
+            write_agreement(store, home)
+        rows = [(home / name, name) for name in (FILE, MEASURED)]
+        pack(out, [(JOB_FILE, json.dumps(about, indent=2))], [*rows, *folders])
+
+
+def bundle_places(resumes: int | None) -> tuple[str, ...]:
+    """Return the names under which the bundle of a run may hold files."""
+    checkpoint = () if resumes is None else (f"runs/{resumes}/checkpoint",)
+    return JOB_FILE, FILE, MEASURED, "policies", "rewards", *checkpoint
+
+
+def needed_models(store: Store, run: Run) -> list[Policy | RewardModel]:
+    """Return the policies and reward models that a run's settings name. Raises BadInput for an unknown one."""
+    names = run.settings.get
+    policies = [store.policies.get(parse_id(names("from", ""), POLICY))] if names("from") else []
+    rewards = [names("reward", ""), names("guard", "")] if run.kind == "ppo" else []
+    rewards = [name for name in rewards if name not in ("", NO_GUARD)]
+    return [*policies, *(store.reward_models.get(parse_id(name, REWARD_MODEL)) for name in dict.fromkeys(rewards))]
+
+
+def base_names(run: Run, models: Iterable[Policy | RewardModel]) -> list[str]:
+    """Return the bases that a run loads, by the names that this home has for them."""
+    return list(dict.fromkeys([*(model.base for model in models), *filter(None, [run.settings.get("base")])]))
+
+
+def _bases(store: Store, run: Run, models: Iterable[Policy | RewardModel]) -> dict[str, str]:
+    """Return the hash of each base's files by the base's name. Raises BadInput for one that is not on this machine."""
+    bases = {}
+    for name in base_names(run, models):
+        folder = find_base(name)
+        if folder is None:
+            raise BadInput(f"the base {name!r} is not on the server", "Download it there, then start the run again.")
+        bases[name] = hash_base(folder)
+    return bases

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker's side of /api/v1/jobs. A server that is away differs from one that refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.errors import BadInput
+from rlhf.common.http_json import BUSY
+from rlhf.jobs.job_home import Claimed
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT = 60.0
+"""Seconds for each step of a request."""
+AWAY = BUSY | {507}
+"""Statuses after which the same request is sent again: the server is busy, starting, or its disk is full."""
+REFUSED = frozenset({401, 403, 410})
+"""Statuses after which nothing more is sent: the token is not valid, or the run is over."""
+PART_BYTES = 1024**2
+
+
+class ServerAway(Exception):
+    """The server cannot be reached or is busy. What it lacks is sent later."""
+
+
+class RunRefused(BadInput):
+    """The server takes nothing more for this run or this token."""
+
+
+class JobClient:
+    """Requests with one token. Every method raises ServerAway, RunRefused, or BadInput for another refusal."""
+
+    def __init__(self, server: str, token: str) -> None:
+        import httpx  # takes 0.1 s, and most commands send no request
+
+        self.server = server.rstrip("/")
+        self._token = token
+        headers = {"authorization": f"Bearer {token}"}
+        self._client = httpx.Client(headers=headers, timeout=TIMEOUT, follow_redirects=False)
+
+    def claim(self, claim: str, node: str) -> Claimed | None:
+        """Return the run that the server gives to this worker; None if none waits."""
+        given = self._send("POST", "claim", json={"claim": claim, "node": node}).json()
+        return Claimed(given["run"], given["resumes"], given["token"] or self._token) if given["run"] else None
+
+    def download_bundle(self, run_id: int, out: Path) -> None:
+        """Write the bundle of a run to `out`."""
+        import httpx
+
+        try:
+            with self._client.stream("GET", self._url(f"{run_id}/bundle")) as response, out.open("wb") as file:
+                if not response.is_success:
+                    response.read()
+                _check(response)
+                for part in response.iter_raw():
+                    file.write(part)
+        except httpx.TransportError as problem:
+            raise ServerAway(str(problem) or type(problem).__name__) from problem
+
+    def report(self, run_id: int, report: dict[str, Any]) -> dict[str, Any]:
+        """Send a report and return the answer: {cancel, arrived}."""
+        return self._send("POST", f"{run_id}/report", json=report).json()
+
+    def send_checkpoint(self, run_id: int, archive: Path) -> None:
+        """Send the run's checkpoints."""
+        self._send("POST", f"{run_id}/checkpoint", content=_parts(archive))
+
+    def send_end(self, run_id: int, archive: Path) -> dict[str, Any]:
+        """Send the end of a run and what it produced -> {status, produced}."""
+        return self._send("POST", f"{run_id}/end", content=_parts(archive)).json()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _send(self, method: str, path: str, **body: Any) -> httpx.Response:  # noqa: ANN401 (httpx's own keywords)
+        import httpx
+
+        try:
+            response = self._client.request(method, self._url(path), **body)
+        except httpx.TransportError as problem:
+            raise ServerAway(str(problem) or type(problem).__name__) from problem
+        except httpx.InvalidURL as problem:
+            raise BadInput(f"{self.server!r} is no address: {problem}", "Give --server http://...") from problem
+        return _check(response)
+
+    def _url(self, path: str) -> str:
+        return f"{self.server}/api/v1/jobs/{path}"
+
+
+def _parts(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as content:
+        while part := content.read(PART_BYTES):
+            yield part
+
+
+def _check(response: httpx.Response) -> httpx.Response:
+    """Return a successful response. Raises as the methods of `JobClient`."""
+    if response.is_success:
+        return response
+    try:
+        document = response.json()
+        error, remedy = str(document["error"]), str(document.get("remedy") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        error, remedy = f"the server answered {response.status_code}", "Check the address of --server."
+    if response.status_code in AWAY:
+        raise ServerAway(error)
+    raise (RunRefused if response.status_code in REFUSED else BadInput)(error, remedy)

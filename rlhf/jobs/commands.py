@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`preference-loop worker`: work on runs of a server on another machine.
+
+One worker has one folder and works on one run at a time. A worker that starts again continues its unfinished job. When
+it is asked to end (SIGTERM, Ctrl-C), its run saves a checkpoint, and the server gets it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from data.cli import print_note
+from data.errors import BadInput
+from data.logs import limit_repeats
+from rlhf.common.locks import acquire_lock
+from rlhf.jobs.client import JobClient, RunRefused, ServerAway
+from rlhf.jobs.forwarder import Forwarder, delete_job
+from rlhf.jobs.job_home import DRAFT, Job, make_job
+from rlhf.launchers.elsewhere import JOB_FILE
+from rlhf.launchers.local import Command, worker_command
+from rlhf.launchers.ray import TOKEN
+
+JOBS = "jobs"
+"""Folder in the worker's home that holds its job homes."""
+LOCK, CLAIM = "worker.lock", "claim"
+"""Files there: the lock of the worker, and the name of a claim that no job home holds yet."""
+STEP_SECONDS, CLAIM_SECONDS = 1.0, 3.0
+"""Seconds between two looks at a run, and between two questions for one."""
+Line = Callable[[str], None]
+
+
+def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `worker`."""
+    parser.add_argument("--server", required=True, metavar="URL", help="address of the server as this machine sees it")
+    parser.add_argument(
+        "--token",
+        default="",
+        metavar="TOKEN",
+        help="token of this worker (`runs worker-token NAME` prints it on the server), or of one run;"
+        f" default: ${TOKEN}",
+    )
+    parser.add_argument(
+        "--node", default="", metavar="NAME", help="name of this machine on the Runs page (default: its host name)"
+    )
+    parser.add_argument(
+        "--base",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="where a base of the server lies here, if not at the same path; may be repeated",
+    )
+    parser.add_argument("--once", action="store_true", help="end after one run, or at once if none waits")
+
+
+def cmd_worker(args: argparse.Namespace) -> dict[str, Any]:
+    """Work on runs until a signal ends it; with --once return the document of the run."""
+    token = args.token or os.environ.get(TOKEN, "")
+    if not token:
+        raise BadInput("a worker needs a token", f"Give --token, or set {TOKEN}.", field="token")
+    limit_repeats()
+    worker = Worker(args.home.expanduser() / JOBS, args.server, token, args.node or socket.gethostname())
+    worker.moved = _read_bases(args.base)
+    signal.signal(signal.SIGTERM, worker.end)
+    signal.signal(signal.SIGINT, worker.end)
+    return worker.work(once=args.once)
+
+
+def render_worker(document: dict[str, Any]) -> str:
+    """Return one line about the run that the worker worked on last."""
+    if not document["run"]:
+        return "No run waits."
+    produced = f": {', '.join(document['produced'])}" if document["produced"] else ""
+    error = f": {document['error']}" if document.get("error") else ""
+    return f"{document['run']} {document['status']}{produced}{error}"
+
+
+class Worker:
+    """One worker with its folder of job homes."""
+
+    def __init__(
+        self,
+        folder: Path,
+        server: str,
+        token: str,
+        node: str,
+        command: Command = worker_command,
+        say: Line = print_note,
+    ) -> None:
+        self.folder, self.server, self.token, self.node = folder, server, token, node
+        self.command, self.say = command, say
+        self.moved: dict[str, str] = {}
+        self.ending = False
+
+    def end(self, number: int = 0, frame: FrameType | None = None) -> None:
+        """Ask the run at work to save, and take no other one."""
+        self.ending = True
+
+    def work(self, *, once: bool = False) -> dict[str, Any]:
+        """Finish the jobs that were begun here, then claim runs -> the document of the last one."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = acquire_lock(self.folder / LOCK)
+        if lock is None:
+            raise BadInput("another worker uses this folder", "Give each worker its own --home.", file=str(self.folder))
+        with lock:
+            document: dict[str, Any] = {"run": None, "status": "done", "produced": []}
+            for job in self._begun():
+                document = self.follow(job)
+            while not self.ending and not (once and document["run"]):
+                claimed = self._next()
+                if claimed is not None:
+                    document = self.follow(claimed)
+                elif once:
+                    break
+                else:
+                    time.sleep(CLAIM_SECONDS)
+            return document
+
+    def follow(self, job: Job) -> dict[str, Any]:
+        """Follow a job to its end -> {run, status, produced, error}."""
+        client = JobClient(job.server, job.token)
+        forwarder = Forwarder(job, client, self.command)
+        public = job.run(forwarder.store).public
+        self.say(f"{public} works on {self.node}")
+        try:
+            while forwarder.step():
+                if self.ending:
+                    forwarder.stop()
+                time.sleep(STEP_SECONDS)
+        except RunRefused as problem:
+            self._abandon(forwarder)
+            (job.folder / JOB_FILE).rename(job.folder / f"{JOB_FILE}.ended")
+            self.say(f"{problem} What it made so far stays in {job.folder}")
+            return {"run": public, "status": "lost", "produced": [], "error": problem.error}
+        finally:
+            forwarder.close()
+            client.close()
+        delete_job(job)
+        assert forwarder.outcome is not None, "a run that is over has an outcome"
+        return {"run": public, **forwarder.outcome}
+
+    def _abandon(self, forwarder: Forwarder) -> None:
+        """Stop a run that the server no longer takes."""
+        forwarder.stop()
+        while not forwarder.job.run(forwarder.store).over:
+            forwarder.queue.step()
+            time.sleep(STEP_SECONDS)
+
+    def _begun(self) -> list[Job]:
+        """Return the jobs that were begun here and have not ended."""
+        return [Job.read(file.parent) for file in sorted(self.folder.glob(f"*/{JOB_FILE}")) if _is_whole(file)]
+
+    def _next(self) -> Job | None:
+        """Claim a run and make its job home; None if no run waits or the server is away.
+
+        The name of the claim is stored first, so that a killed worker gets the same run again.
+        """
+        claim = self.folder / CLAIM
+        if not claim.is_file():
+            claim.write_text(uuid.uuid4().hex)
+        client = JobClient(self.server, self.token)
+        try:
+            claimed = client.claim(claim.read_text(), self.node)
+            if claimed is None:
+                return None
+            bundle = self.folder / f"run{claimed.run_id}.tar"
+            own = JobClient(self.server, claimed.token)
+            own.download_bundle(claimed.run_id, bundle)
+            own.close()
+            folder = self.folder / f"run{claimed.run_id}-{claim.read_text()[:8]}"
+            job = make_job(bundle, folder, claimed, self.server, self.moved)
+            bundle.unlink()
+            claim.unlink()
+            return job
+        except ServerAway as problem:
+            self.say(f"the server is away: {problem}")
+            time.sleep(CLAIM_SECONDS)
+            return None
+        finally:
+            client.close()
+
+
+def _is_whole(file: Path) -> bool:
+    return not file.parent.name.endswith(DRAFT)
+
+
+def _read_bases(given: Sequence[str]) -> dict[str, str]:
+    """Return the folders of NAME=FOLDER. Raises BadInput for another form."""
+    for text in given:
+        if "=" not in text:
+            raise BadInput(f"{text!r} is not NAME=FOLDER", "Write --base NAME=FOLDER.", field="base")
+    return dict(text.split("=", 1) for text in given)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The forwarder of one job: it starts the run in its job home, and sends what the run writes there to the server.
+
+The job home is the spool: the forwarder remembers nothing that it cannot ask the server again. It may be killed at any
+moment, and the next one finds the run at work or ended.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from data.errors import BadInput
+from data.logs import LOG
+from data.records import Run
+from data.tables.metrics import Arrived
+from rlhf.jobs.archive import finished_files, pack
+from rlhf.jobs.client import JobClient, ServerAway
+from rlhf.jobs.job_home import Job, check_bases
+from rlhf.jobs.results import pack_end
+from rlhf.launchers.local import GRACE, Command, LocalLauncher, worker_command
+from rlhf.launchers.run_queue import RunQueue
+
+VALUES, SAMPLES, LOG_BYTES, SAMPLE_BYTES = 2000, 50, 256 * 1024, 1024**2
+"""The most that one report carries: values, samples, bytes of the log, and bytes after which no sample follows."""
+ALIVE_SECONDS = 10.0
+"""Seconds between two empty reports while the forwarder is busy with large files."""
+
+
+class Forwarder:
+    """One job. `step` looks once and returns whether the run is still to be followed."""
+
+    def __init__(self, job: Job, client: JobClient, command: Command = worker_command, grace: float = GRACE) -> None:
+        self.job, self.client = job, client
+        self.store = job.open_store()
+        self.queue = RunQueue(self.store, LocalLauncher(self.store, command, grace))
+        self.arrived: Arrived | None = None
+        self.outcome: dict[str, Any] | None = None
+        self._told: str | None = None
+        self._sent: tuple | None = None
+        self._checked = False
+
+    def step(self) -> bool:
+        """Start or check the run, then send what is new. A server that is away gets it later.
+
+        Raises RunRefused if the server takes nothing more; the run is then stopped first.
+        """
+        if not self._checked:
+            with self._kept_alive():
+                self._check_bases()
+        self.queue.step()
+        try:
+            return self._send()
+        except ServerAway as problem:
+            LOG.warning("the server of %s is away: %s", self.job.run(self.store).public, problem)
+            return True
+
+    def stop(self) -> None:
+        """Ask the run to save and stop, as a cancellation does."""
+        run = self.job.run(self.store)
+        if not run.over and not run.cancel_requested:
+            self.store.runs.request_cancel(run.id)
+
+    def close(self) -> None:
+        """Close the job's store."""
+        self.store.close()
+
+    def _check_bases(self) -> None:
+        """End a run whose base is missing or foreign before it starts."""
+        self._checked = True
+        run = self.job.run(self.store)
+        if run.state == "queued":
+            try:
+                check_bases(self.job)
+            except BadInput as problem:
+                self.store.runs.claim()
+                self.store.runs.finish(run.id, "failed", error=str(problem))
+
+    def _send(self) -> bool:
+        """Send reports until nothing is left, then new checkpoints, then the end of a run that is over."""
+        run = self.job.run(self.store)
+        if self.arrived is None:
+            self._report(run, {})
+        while self._report(run, self._batch()):
+            pass
+        with self._kept_alive():
+            is_sent = self._send_checkpoint()
+        if not is_sent or not run.over:
+            return True
+        self.job.run_folder.mkdir(parents=True, exist_ok=True)
+        with self._kept_alive(), TemporaryDirectory(prefix=".end.", dir=self.job.run_folder) as place:
+            archive = Path(place) / "end.tar"
+            pack_end(self.job, self.store, archive)
+            self.outcome = self.client.send_end(run.id, archive) | {"error": run.error}
+        return False
+
+    def _report(self, run: Run, new: dict[str, Any]) -> bool:
+        """Send one report with the run's progress; return whether more may be waiting."""
+        report = dict(new)
+        if run.progress_at != self._told:
+            report["progress"] = [run.done, run.total, run.note]
+        if used := self.store.metrics.usage(run.id):
+            report["usage"] = {name: value for name, value in used.items() if math.isfinite(value)}
+        answer = self.client.report(run.id, report)
+        self.arrived, self._told = Arrived(**answer["arrived"]), run.progress_at
+        if answer["cancel"]:
+            self.stop()
+        return bool(new)
+
+    def _batch(self) -> dict[str, Any]:
+        """Return what the server lacks, as much as one report carries; empty if it lacks nothing."""
+        assert self.arrived is not None, "the first report asks for it"
+        batch: dict[str, Any] = {}
+        if values := self.store.metrics.values_after(self.arrived.metrics, VALUES):
+            batch["values"] = [[number, key, step, _as_json(value)] for number, key, step, value in values]
+        samples, size = [], 0
+        for sample in self.store.metrics.samples_after(self.arrived.samples, SAMPLES):
+            samples.append(sample)
+            size += len(sample[2])
+            if size > SAMPLE_BYTES:
+                break
+        return batch | ({"samples": samples} if samples else {}) | self._new_log(self.arrived.log)
+
+    def _new_log(self, start: int) -> dict[str, Any]:
+        """Return the new part of the log; from its start if the file was cut."""
+        log = self.job.run_folder / "log.txt"
+        if not log.is_file():
+            return {}
+        was_cut = log.stat().st_size < start
+        start = 0 if was_cut else start
+        with log.open("rb") as file:
+            file.seek(start)
+            new = file.read(LOG_BYTES)
+        text = base64.b64encode(new).decode()
+        return {"log": text, "log_start": start, "restarted": was_cut} if new else {}
+
+    @contextmanager
+    def _kept_alive(self) -> Iterator[None]:
+        """Send empty reports while this thread reads or sends large files, so that the server hears of the run."""
+        ended = threading.Event()
+
+        def report() -> None:
+            while not ended.wait(ALIVE_SECONDS):
+                with suppress(ServerAway, BadInput):
+                    self.client.report(self.job.run_id, {})
+
+        thread = threading.Thread(target=report, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _send_checkpoint(self) -> bool:
+        """Send the checkpoints if they changed; return whether the server has them as they are now."""
+        folder = self.job.run_folder / "checkpoint"
+        before = _signature(folder)
+        if not before or before == self._sent:
+            return True
+        with TemporaryDirectory(prefix=".sent.", dir=self.job.run_folder) as place:
+            archive = Path(place) / "checkpoint.tar"
+            try:
+                pack(archive, [], [(folder, "checkpoint")])
+            except FileNotFoundError:
+                return False
+            if _signature(folder) != before:
+                return False
+            self.client.send_checkpoint(self.job.run_id, archive)
+        self._sent = before
+        return True
+
+
+def delete_job(job: Job) -> None:
+    """Delete a job home whose end the server has."""
+    shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return names, sizes and times of the complete files of a folder; empty while one vanishes."""
+    try:
+        return tuple((str(path), (state := path.stat()).st_size, state.st_mtime_ns) for path in finished_files(folder))
+    except FileNotFoundError:
+        return ()
+
+
+def _as_json(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else str(value)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's side of a run on another machine: claims, reports and checkpoints.
+
+A report may arrive twice: numbers say what is new. A token works on one run, and until that run is over.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+
+from data.errors import Refused
+from data.records import Run
+from data.store import Store
+from data.tables.tokens import WorkerToken
+from rlhf.jobs.archive import unpack
+from rlhf.runs.disk_use import run_folder
+
+Value = tuple[int, str, int, float | str | None]
+"""A value of a curve: number, curve, step, and the value; a text if JSON has no number for it."""
+
+
+class RunOver(Refused):
+    """The run has ended, or was given to another machine: nothing of it is taken any more."""
+
+
+class WrongToken(Refused):
+    """The token belongs to another run."""
+
+
+class Report(BaseModel):
+    """News of a run from its worker, about once a second."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    progress: tuple[int, int, str] | None = None
+    usage: dict[str, float] = {}
+    values: list[Value] = []
+    samples: list[tuple[int, int, str]] = []
+    log_start: int = Field(0, ge=0)
+    log: Base64Bytes = b""
+    restarted: bool = False
+
+
+class Claim(BaseModel):
+    """A worker that asks for a run. `claim` names this question, so that it can be repeated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    claim: str = Field(min_length=8, max_length=64)
+    node: str = Field(min_length=1, max_length=200)
+
+
+def claim_run(store: Store, token: WorkerToken, claim: Claim) -> dict[str, Any]:
+    """Give a waiting run to a worker -> {run, resumes, token}, or {run: None}. A token of a run gets this run alone.
+
+    Raises RunOver for the token of a run that has ended.
+    """
+    with store.transaction():
+        if token.run_id is not None:
+            open_run(store, token, token.run_id)
+        run = store.runs.claim_elsewhere(claim.claim, claim.node, token.run_id)
+        if run is None:
+            return {"run": None}
+        issued = None if token.run_id is not None else store.worker_tokens.issue_for_run(run.id)
+    return {"run": run.id, "resumes": run.resumes, "token": issued}
+
+
+def open_run(store: Store, token: WorkerToken, run_id: int) -> Run:
+    """Return the run on which the token works. Raises WrongToken for another run's, RunOver if it has ended."""
+    if token.run_id != run_id:
+        raise WrongToken(f"this token is not of run{run_id}", "Give the token that belongs to the run.")
+    run = store.runs.get(run_id)
+    if run.over:
+        raise RunOver(f"{run.public} is {run.state}", "Nothing more is taken for it.")
+    return run
+
+
+def receive_report(store: Store, run: Run, report: Report) -> dict[str, Any]:
+    """Write what is new in a report -> {cancel, arrived: {metrics, samples, log}}."""
+    values = [(number, key, step, _number(value)) for number, key, step, value in report.values]
+    log = run_folder(store, run) / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+
+    def append(arrived: int, size: int) -> tuple[int, int]:
+        return _append_log(log, report, arrived, size)
+
+    arrived = store.metrics.receive(run.id, values, report.samples, append)
+    if report.usage:
+        store.metrics.record_usage(run.id, report.usage)
+    if report.progress:
+        store.runs.progress(run.id, *report.progress)
+    else:
+        store.runs.heartbeat(run.id)
+    return {"cancel": store.runs.get(run.id).cancel_requested, "arrived": arrived._asdict()}
+
+
+def receive_checkpoint(store: Store, run: Run, archive: Path) -> None:
+    """Replace the run's checkpoints by those of an archive: whole, or not at all."""
+    folder = run_folder(store, run)
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".checkpoint.", dir=folder) as place:
+        unpack(archive, Path(place), ("checkpoint",))
+        store.runs.heartbeat(run.id)
+        if (folder / "checkpoint").exists():
+            shutil.move(folder / "checkpoint", Path(place) / "old")
+        if (Path(place) / "checkpoint").exists():
+            (Path(place) / "checkpoint").rename(folder / "checkpoint")
+
+
+def _append_log(log: Path, report: Report, arrived: int, size: int) -> tuple[int, int]:
+    """Append the new part of a log. What a killed server wrote without noting it is written again in its place."""
+    if report.restarted:  # the node's file was cut
+        arrived = report.log_start
+    new = report.log[arrived - report.log_start :] if report.log_start <= arrived else b""
+    if not new:
+        return arrived, size
+    with log.open("ab") as file:
+        if size and file.tell() > size:
+            file.truncate(size)
+        file.write(new)
+        return arrived + len(new), file.tell()
+
+
+def _number(value: float | str | None) -> float | None:
+    return None if value is None else float(value)

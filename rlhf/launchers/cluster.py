@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file `cluster.yaml` of a home: the Ray cluster that runs are sent to, and what each of them asks for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labeling.texts.pages import bad_input
+
+FILE = "cluster.yaml"
+
+
+class Cluster(BaseModel):
+    """A Ray cluster: `address` of its job server, `server` as its nodes reach this app, and the needs of a run.
+
+    `token_env` names the environment variable with the token of Ray's own authentication. `command` starts this
+    program on a node, and job homes lie below `home` there. `memory` is in bytes; `resources` are Ray's custom
+    resources, which may name a node.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str = Field(pattern="^https?://")
+    server: str = Field(pattern="^https?://")
+    token_env: str = ""
+    command: str = "preference-loop"
+    home: str = "~/.local/share/preference-loop"
+    gpus: float = Field(0, ge=0)
+    cpus: float = Field(1, ge=0)
+    memory: int = Field(0, ge=0)
+    resources: Mapping[str, float] = {}
+    environment: Mapping[str, str] = {}
+    bases: Mapping[str, str] = {}
+
+    @property
+    def token(self) -> str:
+        """The token of Ray's own authentication; empty without one."""
+        return os.environ.get(self.token_env, "") if self.token_env else ""
+
+
+def read_cluster(home: Path) -> Cluster:
+    """Return the home's cluster. Raises BadInput without the file, and for one that cannot be used."""
+    file = home / FILE
+    if not file.is_file():
+        raise bad_input("need.cluster_file", field="launcher", path=str(file))
+    try:
+        given: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return Cluster.model_validate(given)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+    except (OSError, ValueError, yaml.YAMLError) as problem:
+        reason = str(problem).splitlines()[0]
+    raise bad_input("refused.cluster_file", field="launcher", path=str(file), reason=reason)

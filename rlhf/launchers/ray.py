@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on a Ray cluster, by the REST API of Ray Jobs: no Ray is installed here.
+
+A job is a worker with the token of one run. Ray reserves what it asks for and starts it when there is room; the run
+waits in the queue until then. Ray's status decides whether a run lives. If Ray cannot be reached, the worker's own
+reports do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import time
+from typing import Any
+
+from data.errors import BadInput
+from data.logs import LOG
+from data.records import Run
+from data.store import Store
+from rlhf.launchers.cluster import Cluster, read_cluster
+from rlhf.launchers.local import GRACE
+from rlhf.launchers.remote import WorkerLauncher
+
+TOKEN = "PREFERENCE_LOOP_WORKER_TOKEN"
+"""The environment variable in which a job finds the token of its run."""
+ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
+"""Statuses of a job that has ended."""
+LOOK_SECONDS, TIMEOUT = 3.0, 10.0
+"""Seconds between two questions about a job, and for each step of a request."""
+LOG_CHARACTERS = 1500
+
+
+class RayAway(Exception):
+    """Ray's job server cannot be reached."""
+
+
+class RayLauncher(WorkerLauncher):
+    """Submits workers as jobs. The handle of a run is the job's submission id, which depends on the run alone."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._looked: dict[int, tuple[float, str]] = {}
+        self._cancelled_at: dict[int, float] = {}
+
+    def submit(self, run: Run) -> None:
+        """Submit a queued run once; end it if Ray refuses, or if its job ended before it began."""
+        try:
+            if run.handle is None:
+                self.store.runs.set_handle(run.id, self._submit(run))
+            elif self._status(run) in ENDED and self.store.runs.get(run.id).state == "queued":
+                self._refuse(run, self.explain_end(run))
+        except RayAway as problem:
+            LOG.warning("%s waits: Ray cannot be reached: %s", run.public, problem)
+        except BadInput as problem:
+            self._refuse(run, str(problem))
+
+    def is_alive(self, run: Run) -> bool:
+        """Return False if Ray says that the job has ended; else whether the worker was heard lately."""
+        try:
+            return self._status(run) not in ENDED and super().is_alive(run)
+        except (RayAway, BadInput):
+            return super().is_alive(run)
+
+    def cancel(self, run: Run) -> None:
+        """Leave it to the answer that the worker gets; stop the job if the run still lives long after that."""
+        since = self._cancelled_at.setdefault(run.id, time.monotonic())
+        if time.monotonic() - since > 2 * GRACE:
+            self._stop(run)
+
+    def explain_end(self, run: Run) -> str:
+        """Return the status of the job with Ray's message, and the last lines of its log if its node still has them."""
+        try:
+            about = self._ask("GET", f"/api/jobs/{run.handle}")
+        except (RayAway, BadInput):
+            return super().explain_end(run)
+        reason = f"its Ray job {run.handle} is {about.get('status')}: {about.get('message') or 'no message'}"
+        try:
+            log = str(self._ask("GET", f"/api/jobs/{run.handle}/logs").get("logs", "")).strip()
+        except (RayAway, BadInput):  # the log was on a node that is gone
+            return reason
+        return f"{reason}\n{log[-LOG_CHARACTERS:]}" if log else reason
+
+    def forget(self, run: Run) -> None:
+        """Stop the job of a run that is over, if Ray still has it, and drop what is known of it."""
+        super().forget(run)
+        self._stop(run)
+        self._looked.pop(run.id, None)
+        self._cancelled_at.pop(run.id, None)
+
+    def _submit(self, run: Run) -> str:
+        """Submit the job of a run and return its id; a job that exists already is the run's own."""
+        cluster = read_cluster(self.store.home)
+        mark = hashlib.sha256(f"{self.store.home.resolve()} {run.id} {run.created_at}".encode()).hexdigest()[:12]
+        handle = f"preference-loop-{run.public}-{mark}"
+        try:
+            self._ask(
+                "POST", "/api/jobs/", job_document(cluster, handle, self.store.worker_tokens.issue_for_run(run.id))
+            )
+        except BadInput:
+            if not self._exists(handle):
+                raise
+        return handle
+
+    def _exists(self, handle: str) -> bool:
+        try:
+            return bool(self._ask("GET", f"/api/jobs/{handle}"))
+        except BadInput:
+            return False
+
+    def _status(self, run: Run) -> str:
+        """Return the status of the run's job, asked for at most every few seconds."""
+        at, status = self._looked.get(run.id, (0.0, ""))
+        if not at or time.monotonic() - at > LOOK_SECONDS:
+            status = str(self._ask("GET", f"/api/jobs/{run.handle}").get("status"))
+            self._looked[run.id] = (time.monotonic(), status)
+        return status
+
+    def _stop(self, run: Run) -> None:
+        try:
+            self._ask("POST", f"/api/jobs/{run.handle}/stop")
+        except (RayAway, BadInput) as problem:
+            LOG.warning("the Ray job of %s was not stopped: %s", run.public, problem)
+
+    def _refuse(self, run: Run, error: str) -> None:
+        """End a run that never began."""
+        self.store.runs.claim_elsewhere(run.handle or "ray", "ray", run.id)
+        self.store.runs.finish(run.id, "failed", error=error)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the JSON answer of Ray. Raises RayAway, or BadInput with Ray's words for a refusal."""
+        import httpx
+
+        cluster = read_cluster(self.store.home)
+        headers = {"authorization": f"Bearer {cluster.token}"} if cluster.token else {}
+        url = cluster.address.rstrip("/") + path
+        try:
+            response = httpx.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
+            document = response.json() if response.is_success else {}
+        except (httpx.HTTPError, ValueError) as problem:
+            raise RayAway(str(problem) or type(problem).__name__) from problem
+        if response.is_success:
+            return document if isinstance(document, dict) else {}
+        words = " ".join(response.text.split())[:300]
+        raise BadInput(f"Ray answered {response.status_code}: {words}", "Check cluster.yaml and the cluster.")
+
+
+def job_document(cluster: Cluster, handle: str, token: str) -> dict[str, Any]:
+    """Return what Ray Jobs is asked for: a worker that does one run, with the needs that the cluster file states."""
+    home = ["--home", f"{cluster.home}/ray/{handle}"]  # several jobs may share a node
+    bases = [word for name, folder in cluster.bases.items() for word in ("--base", f"{name}={folder}")]
+    worker = ["worker", "--server", cluster.server, "--once", *home, *bases]
+    environment = {"RAY_JOB_STOP_WAIT_TIME_S": f"{2 * GRACE:.0f}", **cluster.environment, TOKEN: token}
+    needs: dict[str, Any] = {"entrypoint_num_cpus": cluster.cpus, "entrypoint_num_gpus": cluster.gpus}
+    needs |= {"entrypoint_memory": cluster.memory} if cluster.memory else {}
+    needs |= {"entrypoint_resources": dict(cluster.resources)} if cluster.resources else {}
+    command = f"{cluster.command} {shlex.join(worker)}"
+    return {"entrypoint": command, "submission_id": handle, "runtime_env": {"env_vars": environment}, **needs}

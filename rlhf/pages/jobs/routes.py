@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes below /api/v1/jobs: a worker claims a run, gets its bundle, and sends reports, checkpoints and the end.
+
+The gate has found the token; each route checks that it is the run's. A run that has ended answers 410.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from data.errors import BadInput
+from data.records import Run
+from data.store import Store
+from labeling.accounts.gate import JOBS
+from labeling.http.bodies import UPLOAD_LIMIT, limit_of, read_bytes, receive_file
+from labeling.http.responses import error_response
+from rlhf.jobs.bundle import make_bundle
+from rlhf.jobs.receive import (
+    Claim,
+    Report,
+    RunOver,
+    WrongToken,
+    claim_run,
+    open_run,
+    receive_checkpoint,
+    receive_report,
+)
+from rlhf.jobs.results import publish_end
+
+STATUS: dict[type[BadInput], int] = {RunOver: 410, WrongToken: 403}
+Body = TypeVar("Body", bound=BaseModel)
+Work = Callable[[Request], Awaitable[Response]]
+
+
+def routes(store: Store) -> list[Route]:
+    """Return the routes of workers."""
+
+    async def claim(request: Request) -> Response:
+        asked = await _read(request, Claim)
+        return JSONResponse(await run_in_threadpool(claim_run, store, request.state.worker, asked))
+
+    async def bundle(request: Request) -> Response:
+        run = await _find(store, request)
+        file = await run_in_threadpool(_make_bundle, store, run)
+        return FileResponse(file, media_type="application/x-tar", background=BackgroundTask(file.unlink))
+
+    async def report(request: Request) -> Response:
+        run, told = await _find(store, request), await _read(request, Report)
+        return JSONResponse(await run_in_threadpool(receive_report, store, run, told))
+
+    async def checkpoint(request: Request) -> Response:
+        run = await _find(store, request)
+        async with receive_file(request, store.home / "cache", UPLOAD_LIMIT) as file:
+            await run_in_threadpool(receive_checkpoint, store, run, file)
+        return JSONResponse({})
+
+    async def end(request: Request) -> Response:
+        run = await _find(store, request)
+        async with receive_file(request, store.home / "cache", UPLOAD_LIMIT) as file:
+            ended = await run_in_threadpool(publish_end, store, run, file)
+        return JSONResponse({"status": ended.state, "produced": ended.produced})
+
+    handlers = {f"{{run:int}}/{work.__name__}": work for work in (report, checkpoint, end)}
+    posted = [Route(f"{JOBS}/{path}", _answer(work), methods=["POST"]) for path, work in handlers.items()]
+    return [
+        Route(f"{JOBS}/claim", _answer(claim), methods=["POST"]),
+        Route(f"{JOBS}/{{run:int}}/bundle", _answer(bundle), methods=["GET"]),
+        *posted,
+    ]
+
+
+def _answer(work: Work) -> Work:
+    """Return the endpoint that answers errors of `work` as JSON, with a status of their own for a worker."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await work(request)
+        except BadInput as problem:
+            response = error_response(request, problem)
+            response.status_code = STATUS.get(type(problem), response.status_code)
+            return response
+
+    return answer
+
+
+async def _find(store: Store, request: Request) -> Run:
+    """Return the run of the path if the token is its own, and while it works."""
+    return await run_in_threadpool(open_run, store, request.state.worker, request.path_params["run"])
+
+
+async def _read(request: Request, model: type[Body]) -> Body:
+    """Return the JSON body. Raises BadInput for another shape."""
+    raw = await read_bytes(request, limit_of(request.url.path))
+    try:
+        return model.model_validate_json(raw or b"{}")
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            f"the body is not usable: {first['msg']}", "Use the worker of this version.", field=place
+        ) from None
+
+
+def _make_bundle(store: Store, run: Run) -> Path:
+    """Write the bundle to the cache. A run that needs something that is missing ends with that error."""
+    folder = store.home / "cache"
+    folder.mkdir(exist_ok=True)
+    file = folder / f".{secrets.token_hex(16)}.tar"
+    try:
+        make_bundle(store, run, file)
+    except BadInput as problem:
+        file.unlink(missing_ok=True)
+        store.runs.finish(run.id, "failed", error=str(problem))
+        raise RunOver(problem.error, problem.remedy) from problem
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    return file

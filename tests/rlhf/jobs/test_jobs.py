@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on another machine, with a real server and workers on loopback: every row arrives once, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from data.settings import as_dict
+from data.store import Store
+from rlhf.jobs.job_home import Job
+from rlhf.launchers.elsewhere import JOB_FILE
+from rlhf.runs.launch import resume
+from rlhf.settings import SFTSettings
+from tests.rlhf.runs.test_supervisor import until
+from tests.support.jobs.node import outcome, start_node
+from tests.support.jobs.server import JobServer
+from tests.support.tiny_home import make_tiny_home
+
+STEPS = 6
+
+
+@pytest.fixture
+def home_store(tmp_path):
+    """A home with prompts, instruction rows, a bare base, an account, and one waiting run for a worker."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"weights")
+    store = make_tiny_home(tmp_path / "home", model)
+    store.instructions.add("Thank Mina.", "Dear Mina, thank you.", source="test")
+    queue(store)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def server(home_store):
+    server = JobServer(home_store.home)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    """start(name, ...) -> a worker on a node of that name; all are killed at the end."""
+    started = []
+
+    def start(name: str, server: JobServer, token: str, **hold):
+        started.append(start_node(tmp_path / name, server.address, token, **hold))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def queue(store: Store, **more) -> int:
+    settings = as_dict(SFTSettings(max_steps=STEPS, judge_pairs=0, launcher="worker", from_="p1"))
+    return store.runs.enqueue("sft", settings | more, "rae").id
+
+
+def job_of(node: Path) -> Job | None:
+    """Return the job on a node, once its home is complete."""
+    found = [file for file in node.glob(f"run*/{JOB_FILE}") if not file.parent.name.endswith(".draft")]
+    return Job.read(found[0].parent) if found else None
+
+
+def at_step(store: Store, step: int, run_id: int = 1) -> None:
+    until(lambda: store.metrics.newest(run_id, "weight") == step)
+
+
+def check_whole(store: Store, run_id: int = 1, first: int = 1) -> None:
+    """Check that every value, sample and line of the log of a done run arrived once."""
+    run, steps = store.runs.get(run_id), list(range(first, STEPS + 1))
+    assert (run.state, run.error, run.done, run.total, run.report["weight"]) == ("done", None, STEPS, STEPS, STEPS)
+    assert store.metrics.series(run_id, "weight") == [(step, float(step)) for step in steps]
+    assert [sample["text"] for sample in store.metrics.samples(run_id)] == [
+        f"sample {step}" for step in reversed(steps)
+    ]
+    log = (store.home / "runs" / str(run_id) / "log.txt").read_text().splitlines()
+    assert log == [f"from {first - 1}", *(f"step {step}" for step in steps)]
+    (policy,) = [policy for policy in store.policies.all() if policy.run_id == run_id]
+    assert run.produced == [policy.public]
+    assert (store.home / policy.adapter / "weight").read_text() == str(STEPS)
+    assert (policy.parent_id, policy.base) == (1, store.policies.get(1).base)
+    assert not (store.home / "runs" / str(run_id) / "checkpoint").exists()
+
+
+def test_a_run_works_on_a_node_and_its_policy_is_published_here(home_store, server, nodes, tmp_path):
+    token = home_store.worker_tokens.issue_for_worker("node-a")
+    ended = outcome(nodes("node-a", server, token))
+    assert ended == {"run": "run1", "status": "done", "produced": ["p2"], "error": None}
+    check_whole(home_store)
+    assert home_store.runs.get(1).node == "node-a"
+    assert list((tmp_path / "node-a").glob("run*")) == []
+
+
+def test_a_bundle_holds_nothing_of_people(home_store, server, nodes, tmp_path):
+    go = tmp_path / "go"
+    nodes("node-a", server, home_store.worker_tokens.issue_for_worker("a"), hold=go, at=2)
+    at_step(home_store, 2)
+    job = job_of(tmp_path / "node-a")
+    store = job.open_store()
+    people = ("accounts", "tokens", "worker_tokens", "invitations", "audit", "comparisons", "completions")
+    assert {table: store.value(f"SELECT count(*) FROM {table}") for table in people} == dict.fromkeys(people, 0)
+    assert store.runs.get(1).created_by == ""
+    assert store.prompts.count() == home_store.prompts.count()
+    assert oct(job.folder.stat().st_mode)[-3:] == "700"
+    store.close()
+
+
+def test_a_cancelled_run_saves_a_checkpoint_and_continues_on_another_node(home_store, server, nodes, tmp_path):
+    token = home_store.worker_tokens.issue_for_worker("nodes")
+    first = nodes("node-a", server, token, hold=tmp_path / "never", at=3)
+    at_step(home_store, 3)
+    home_store.runs.request_cancel(1)
+    assert outcome(first)["status"] == "cancelled"
+    assert sorted(path.name for path in (home_store.home / "runs/1/checkpoint").iterdir()) == ["2", "3"]
+    resume(home_store, 1, by="rae")
+    ended = outcome(nodes("node-b", server, token))
+    assert (ended["run"], ended["status"], home_store.runs.get(2).node) == ("run2", "done", "node-b")
+    check_whole(home_store, 2, first=4)
+
+
+def test_nothing_is_missing_and_nothing_twice_after_the_server_was_away(home_store, server, nodes, tmp_path):
+    go = tmp_path / "go"
+    worker = nodes("node-a", server, home_store.worker_tokens.issue_for_worker("a"), hold=go, at=3)
+    at_step(home_store, 3)
+    server.kill()
+    go.touch()
+    job = job_of(tmp_path / "node-a")
+    store = job.open_store()
+    until(lambda: job.run(store).state == "done")
+    store.close()
+    assert home_store.runs.get(1).state == "running"
+    server.start()
+    assert outcome(worker)["status"] == "done"
+    check_whole(home_store)
+
+
+def test_a_killed_worker_continues_its_job_when_it_starts_again(home_store, server, nodes, tmp_path):
+    go = tmp_path / "go"
+    token = home_store.worker_tokens.issue_for_worker("a")
+    worker = nodes("node-a", server, token, hold=go, at=3)
+    at_step(home_store, 3)
+    worker.kill()
+    worker.wait()
+    go.touch()
+    assert outcome(nodes("node-a", server, token))["status"] == "done"
+    check_whole(home_store)
+
+
+def test_a_killed_training_is_lost_and_resumed_from_its_checkpoint(home_store, server, nodes, tmp_path):
+    token = home_store.worker_tokens.issue_for_worker("a")
+    worker = nodes("node-a", server, token, hold=tmp_path / "never", at=3)
+    at_step(home_store, 3)
+    until(lambda: (home_store.home / "runs/1/checkpoint/3").is_file())
+    store = job_of(tmp_path / "node-a").open_store()
+    os.kill(store.runs.get(1).pid, signal.SIGKILL)
+    store.close()
+    assert outcome(worker)["status"] == "lost"
+    assert "killed" in home_store.runs.get(1).error
+    resume(home_store, 1, by="rae")
+    assert outcome(nodes("node-b", server, token))["status"] == "done"
+    check_whole(home_store, 2, first=4)
+
+
+def test_a_worker_that_is_asked_to_end_saves_its_run(home_store, server, nodes, tmp_path):
+    token = home_store.worker_tokens.issue_for_worker("a")
+    worker = nodes("node-a", server, token, hold=tmp_path / "never", at=3)
+    at_step(home_store, 3)
+    worker.terminate()
+    assert outcome(worker)["status"] == "cancelled"
+    assert (home_store.home / "runs/1/checkpoint/3").is_file()
+
+
+def test_a_foreign_base_ends_the_run_before_it_starts(home_store, server, nodes, tmp_path, monkeypatch):
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "config.json").write_text("{}")
+    (foreign / "model.safetensors").write_bytes(b"others")
+    name = home_store.policies.get(1).base
+    from rlhf.jobs import commands
+
+    monkeypatch.setattr(commands, "STEP_SECONDS", 0.05)
+    worker = commands.Worker(
+        tmp_path / "node-a", server.address, home_store.worker_tokens.issue_for_worker("a"), "node-a"
+    )
+    worker.moved = {name: str(foreign)}
+    assert worker.work(once=True)["status"] == "failed"
+    run = home_store.runs.get(1)
+    assert run.state == "failed"
+    assert "foreign base" in run.error
+    assert name in run.error
+    assert run.pid is None
+
+
+def test_a_worker_whose_run_was_given_up_stops_with_a_line(home_store, server, nodes, tmp_path):
+    token = home_store.worker_tokens.issue_for_worker("a")
+    worker = nodes("node-a", server, token, hold=tmp_path / "never", at=3)
+    at_step(home_store, 3)
+    home_store.runs.finish(1, "lost", error="silent")
+    ended = outcome(worker)
+    assert (ended["status"], ended["error"]) == ("lost", "run1 is lost")
+    assert home_store.runs.get(1).error == "silent"

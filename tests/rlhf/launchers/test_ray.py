@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on a Ray cluster: jobs by REST to a server that behaves as Ray does, with real workers."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import yaml
+
+from data.errors import BadInput
+from data.settings import as_dict
+from rlhf.launchers.cluster import FILE, read_cluster
+from rlhf.launchers.local import LocalLauncher
+from rlhf.launchers.ray import RayLauncher
+from rlhf.launchers.run_queue import RunQueue
+from rlhf.settings import SFTSettings
+from tests.rlhf.jobs.test_jobs import check_whole
+from tests.rlhf.runs.test_supervisor import until
+from tests.support import ROOT
+from tests.support.jobs import node, tiny_training
+from tests.support.jobs.fake_ray import FakeRay
+from tests.support.jobs.server import JobServer
+
+
+@pytest.fixture
+def ray(monkeypatch):
+    monkeypatch.setenv("RAY_TOKEN", "secret")
+    monkeypatch.setattr("rlhf.launchers.ray.LOOK_SECONDS", 0.0)
+    ray = FakeRay("secret")
+    yield ray
+    ray.close()
+
+
+@pytest.fixture
+def cluster(tiny_store, ray, tmp_path):
+    """write(**more) -> the cluster file of the home, which names this Ray."""
+
+    def write(**more) -> None:
+        command = f"{sys.executable} {node.__file__}"
+        given = {"address": ray.address, "server": "http://127.0.0.1:9", "token_env": "RAY_TOKEN", "command": command}
+        (tiny_store.home / FILE).write_text(yaml.safe_dump(given | {"home": str(tmp_path / "node")} | more))
+
+    write()
+    return write
+
+
+@pytest.fixture
+def queue(tiny_store):
+    return RunQueue(tiny_store, LocalLauncher(tiny_store, tiny_training.command), {"ray": RayLauncher(tiny_store)})
+
+
+def enqueue(store, **more) -> int:
+    settings = as_dict(SFTSettings(max_steps=6, judge_pairs=0, launcher="ray", from_="p1"))
+    return store.runs.enqueue("sft", settings | more, "rae").id
+
+
+def test_a_job_asks_for_what_the_file_states_and_holds_the_token_of_one_run(tiny_store, ray, cluster, queue):
+    ray.room = False
+    cluster(gpus=2, cpus=4, memory=10**9, resources={"node-b": 0.001}, bases={"base": "/models/base"})
+    run = enqueue(tiny_store)
+    for _ in range(3):
+        queue.step()
+    ((id, asked),) = ray.asked.items()
+    assert tiny_store.runs.get(run).handle == id
+    assert (asked["entrypoint_num_gpus"], asked["entrypoint_num_cpus"]) == (2, 4)
+    assert (asked["entrypoint_memory"], asked["entrypoint_resources"]) == (10**9, {"node-b": 0.001})
+    assert "worker --server http://127.0.0.1:9 --once" in asked["entrypoint"]
+    assert "--base base=/models/base" in asked["entrypoint"]
+    environment = asked["runtime_env"]["env_vars"]
+    assert environment["RAY_JOB_STOP_WAIT_TIME_S"] == "60"
+    token = tiny_store.worker_tokens.find(environment["PREFERENCE_LOOP_WORKER_TOKEN"])
+    assert (token.run_id, token.name) == (run, None)
+
+
+def test_a_run_waits_for_room_works_and_is_published(tiny_store, ray, cluster, queue):
+    server = JobServer(tiny_store.home)
+    server.start()
+    try:
+        cluster(server=server.address)
+        ray.room = False
+        run = enqueue(tiny_store)
+        queue.step()
+        assert tiny_store.runs.get(run).state == "queued"
+        ray.start(tiny_store.runs.get(run).handle)
+        until(lambda: queue.step() is not None and tiny_store.runs.get(run).over)
+    finally:
+        server.kill()
+    check_whole(tiny_store)
+    assert tiny_store.runs.get(run).node == "ray-node"
+
+
+def test_several_runs_are_submitted_at_once_beside_one_here(tiny_store, ray, cluster, queue):
+    ray.room = False
+    first, second = enqueue(tiny_store), enqueue(tiny_store)
+    here = enqueue(tiny_store, launcher="local")
+    queue.step()
+    assert len(ray.asked) == 2
+    assert {tiny_store.runs.get(id).state for id in (first, second)} == {"queued"}
+    assert tiny_store.runs.get(here).state == "running"
+    until(lambda: queue.step() is not None and tiny_store.runs.get(here).over)
+
+
+def test_a_job_that_exists_already_is_the_run_s_own(tiny_store, ray, cluster, queue):
+    ray.room = False
+    run = enqueue(tiny_store)
+    queue.step()
+    handle = tiny_store.runs.get(run).handle
+    tiny_store.execute("UPDATE runs SET handle = NULL WHERE id = ?", [run])  # killed before it was stored
+    queue.step()
+    assert (tiny_store.runs.get(run).handle, list(ray.asked)) == (handle, [handle])
+
+
+def test_a_job_that_ends_without_beginning_the_run_fails_it_with_the_log(tiny_store, ray, cluster, queue):
+    cluster(command=f"{sys.executable} -c 'raise SystemExit(3)'")
+    run = enqueue(tiny_store)
+    until(lambda: queue.step() is not None and tiny_store.runs.get(run).over)
+    ended = tiny_store.runs.get(run)
+    assert ended.state == "failed"
+    assert "is FAILED: as its process says\nthe last line" in ended.error
+
+
+def test_a_run_whose_job_is_gone_is_lost(tiny_store, ray, cluster, queue):
+    cluster(command=f"{sys.executable} -c 'import time; time.sleep(600)'")
+    run = enqueue(tiny_store)
+    queue.step()
+    tiny_store.runs.claim_elsewhere("x", "node-b", run)
+    queue.step()
+    assert tiny_store.runs.get(run).state == "running"
+    job = ray.processes[tiny_store.runs.get(run).handle]
+    job.kill()
+    job.wait()
+    queue.step()
+    assert tiny_store.runs.get(run).state == "lost"
+
+
+def test_a_run_waits_while_ray_is_away_and_fails_if_it_refuses(tiny_store, ray, cluster, queue, monkeypatch):
+    cluster(address="http://127.0.0.1:9")
+    run = enqueue(tiny_store)
+    queue.step()
+    assert tiny_store.runs.get(run).state == "queued"
+    monkeypatch.setenv("RAY_TOKEN", "another")
+    cluster()
+    queue.step()
+    assert "Ray answered 401" in tiny_store.runs.get(run).error
+
+
+@pytest.mark.parametrize(("text", "said"), [("address: head", "address"), ("[]", "the file"), ("gpu: 1", "address")])
+def test_a_wrong_cluster_file_is_refused_with_the_field(tiny_store, text, said):
+    with pytest.raises(BadInput, match=r"there is no .*cluster\.yaml"):
+        read_cluster(tiny_store.home)
+    (tiny_store.home / FILE).write_text(text)
+    with pytest.raises(BadInput, match=said):
+        read_cluster(tiny_store.home)
+
+
+def test_the_example_of_the_documentation_is_a_cluster_file(tmp_path):
+    text = (ROOT / "docs" / "how-to" / "cluster.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n", 1)[1].split("```", 1)[0]
+    (tmp_path / FILE).write_text(example)
+    assert read_cluster(tmp_path).gpus == 1

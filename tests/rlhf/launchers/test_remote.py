@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of workers in the queue: where they may work, and when a silent worker's run is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from data.errors import BadInput
+from data.settings import as_dict
+from rlhf.common.locks import SERVER, acquire_lock
+from rlhf.launchers import remote
+from rlhf.launchers.local import LocalLauncher
+from rlhf.launchers.remote import WorkerLauncher
+from rlhf.launchers.run_queue import RunQueue
+from rlhf.runs.launch import enqueue
+from rlhf.settings import SFTSettings
+from tests.support.jobs import tiny_training
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a list whose sum is the time."""
+    times = [1000.0]
+    monkeypatch.setattr(remote.time, "monotonic", lambda: sum(times))
+    return times
+
+
+@pytest.fixture
+def running(tiny_store):
+    """Return a run that works on a node, and the queue of its home."""
+    settings = as_dict(SFTSettings(launcher="worker", from_="p1"))
+    tiny_store.runs.enqueue("sft", settings, "rae")
+    queue = RunQueue(
+        tiny_store, LocalLauncher(tiny_store, tiny_training.command), {"worker": WorkerLauncher(tiny_store, 100.0)}
+    )
+    return tiny_store.runs.claim_elsewhere("claim-1", "node-a"), queue
+
+
+def test_a_silent_worker_s_run_is_lost_and_a_heard_one_s_is_not(tiny_store, running, clock):
+    run, queue = running
+    with acquire_lock(tiny_store.home / SERVER):
+        for seconds in (0.0, 90.0):
+            clock.append(seconds)
+            queue.step()
+        tiny_store.runs.heartbeat(run.id)
+        for seconds in (20.0, 90.0):
+            clock.append(seconds)
+            queue.step()
+        assert tiny_store.runs.get(run.id).state == "running"
+        clock.append(20.0)
+        queue.step()
+    lost = tiny_store.runs.get(run.id)
+    assert lost.state == "lost"
+    assert "its worker on node-a was silent for 100 s" in lost.error
+
+
+def test_the_time_without_a_server_does_not_count(tiny_store, running, clock):
+    run, queue = running
+    queue.step()
+    clock.append(10_000.0)
+    queue.step()
+    with acquire_lock(tiny_store.home / SERVER):
+        queue.step()
+        clock.append(50.0)
+        queue.step()
+    assert tiny_store.runs.get(run.id).state == "running"
+
+
+def test_a_silent_run_that_was_cancelled_is_cancelled(tiny_store, running, clock):
+    run, queue = running
+    tiny_store.runs.request_cancel(run.id)
+    with acquire_lock(tiny_store.home / SERVER):
+        queue.step()
+        clock.append(101.0)
+        queue.step()
+    assert tiny_store.runs.get(run.id).state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        ("sample", {"launcher": "worker"}, "a run of kind sample works on this machine only"),
+        ("best-of-n", {"launcher": "worker", "reward": "r1"}, "a run of kind best-of-n works on this machine only"),
+        ("ppo", {"launcher": "worker", "reward": "r1", "people": 4, "guard": "none"}, "cannot ask people"),
+        ("ppo", {"launcher": "worker", "reward": "own", "guard": "none"}, "'own' is a source of this machine"),
+        ("ppo", {"launcher": "ray", "reward": "r1", "guard": "none"}, "cluster.yaml"),
+    ],
+)
+def test_what_needs_this_machine_is_refused_before_it_is_queued(tiny_store, kind, settings, said):
+    tiny_store.reward_models.add(name="tiny", base=tiny_store.policies.get(1).base, adapter="rewards/r1")
+    (tiny_store.home / "reward-sources.json").write_text('{"own": "module:function"}')
+    with pytest.raises(BadInput, match=said):
+        enqueue(tiny_store, kind, settings, by="rae")
+    assert tiny_store.runs.all() == []
