@@ -26,7 +26,7 @@ T = TypeVar("T")
 Batch = list[tuple[Callable[[], Any], Future]]
 
 
-class Turns:
+class WriteTurns:
     """The turns of several processes that write to one home, by a file lock: the kernel wakes its waiters at once."""
 
     def __init__(self, file: Path) -> None:
@@ -47,7 +47,7 @@ class GroupCommit:
     `turns` are taken with the other processes of the server, if there are any.
     """
 
-    def __init__(self, store: Store, turns: Turns | None = None) -> None:
+    def __init__(self, store: Store, turns: WriteTurns | None = None) -> None:
         self.store, self.turns = store, turns or nullcontext()
         self.waiting: SimpleQueue[tuple[Callable[[], Any], Future]] = SimpleQueue()
         self.loop: WatchedLoop[Batch] = WatchedLoop("group-commit", self._wait, self._work)

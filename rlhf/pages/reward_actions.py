@@ -33,7 +33,7 @@ class RewardActions:
             about: dict[str, Any] = {"scale": 0, "visible": False}
             self.adapter = gr.Button(text("reward.export"), elem_id="reward-export", **about)
             self.whole = gr.Button(text("policies.export_model"), elem_id="reward-export-model", **about)
-        self.status, self.files = html("reward-said"), html("reward-files")
+        self.status, self.files = html("reward-status"), html("reward-files")
         self.note = NoteForm(store, "reward")
         self.chosen, self.seen = hidden(), hidden()
         shown = [self.seen, self.adapter, self.whole, self.files, *self.note.outputs()]

@@ -28,7 +28,7 @@ from labeling.http.proxy import ProxyHeaders, ServedAddress
 from labeling.http.requests import path_below_root
 from labeling.http.responses import disk_full_response
 from labeling.page import actions
-from labeling.queue.group_commit import GroupCommit, Turns
+from labeling.queue.group_commit import GroupCommit, WriteTurns
 from rlhf.pages.connections import LimitedServer, Limits, count_connections, log_thread_problem, raise_descriptor_limit
 from rlhf.pages.workers.forward import Forward
 
@@ -86,7 +86,7 @@ def compose(store: Store, options: WorkerOptions, presence: Presence) -> ProxyHe
     """Return the labeling process's app."""
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(OSError, disk_full_response)
-    group_commit = GroupCommit(store, Turns(store.home / TURNS))
+    group_commit = GroupCommit(store, WriteTurns(store.home / TURNS))
     app.include_router(api_router(store, group_commit))
     app.router.routes.extend(actions.routes(store, group_commit))
     own: ASGIApp = Gate(app, store, presence=presence, loops=(group_commit.loop,))

@@ -9,7 +9,7 @@ import pytest
 
 from data.errors import BadInput, Busy
 from data.store import Store
-from labeling.queue.group_commit import MAX_BATCH, GroupCommit, Turns
+from labeling.queue.group_commit import MAX_BATCH, GroupCommit, WriteTurns
 
 
 def add(store, name):
@@ -94,7 +94,7 @@ def test_an_act_that_ends_its_thread_fails_and_the_next_one_is_done(store, monke
 
 
 def test_a_commit_waits_for_the_turn_of_another_process(store, tmp_path):
-    other, group_commit = Turns(tmp_path / "turns"), GroupCommit(store, Turns(tmp_path / "turns"))
+    other, group_commit = WriteTurns(tmp_path / "turns"), GroupCommit(store, WriteTurns(tmp_path / "turns"))
     with other:
         future = group_commit.submit(add(store, "Mina"))
         with pytest.raises(TimeoutError):
