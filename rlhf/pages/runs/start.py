@@ -21,16 +21,16 @@ from data.store import Store
 from labeling.accounts.current import current_account
 from labeling.texts.pages import bad_input, text
 from reward.page import QUIET, Updates, setting_field
-from reward.placement_settings import PlacementSettings
 from reward.report.view import message_html
 from reward.training_settings import LoraSettings, TrainerSettings
 from rlhf.kinds import KINDS
 from rlhf.pages.components import hidden, html, unchanged
 from rlhf.pages.runs.form import RunForm
 from rlhf.runs.workloads import COUNTERS
+from rlhf.sampling_settings import SamplingPlacement
 
-MACHINE = {*keys(PlacementSettings), *keys(TrainerSettings), *keys(LoraSettings)} - {"rank"}
-"""Settings about device, memory, optimizer and LoRA."""
+MACHINE = {*keys(SamplingPlacement), *keys(TrainerSettings), *keys(LoraSettings)} - {"rank"}
+"""Settings about device, servers that sample, memory, optimizer and LoRA."""
 FIRST = next(iter(KINDS))
 """The kind whose tab is open at first."""
 

@@ -41,9 +41,9 @@ class AdapterVersions:
         self.folder, self._prefix = folder, f"{run}-{secrets.token_hex(4)}"
         self._versions: dict[str, list[Version]] = {}
 
-    def newest(self, role: str) -> Version | None:
-        """Return the newest version of a role's adapter."""
-        return self._versions[role][-1] if role in self._versions else None
+    def count(self, role: str | None) -> int:
+        """Return the number of versions of a role's adapter; 0 for the bare base."""
+        return len(self._versions.get(role or "", []))
 
     def write(self, base: Base, role: str) -> Version | None:
         """Write the present weights of a role as a new version; None if the newest version has them.

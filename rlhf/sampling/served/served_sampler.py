@@ -27,6 +27,9 @@ from rlhf.sampling.served.server_pool import ServerPool, Watch
 HOTTEST = 4.0
 """Highest temperature: a server lowers the logits of banned tokens by 100 before it divides by the temperature."""
 
+CHECKED = 2
+"""Versions of a role that are checked: a LoRA that was never trained changes nothing, so its second one is too."""
+
 Connect = Callable[[Base], Sequence[Server]]
 """It returns the servers of a run, whose base is loaded; it may start one."""
 
@@ -42,8 +45,8 @@ class Connection(NamedTuple):
 class Served:
     """Samples on servers. `folder` is where they read adapters; `run` begins their names. Use `closing` it.
 
-    `bf16`: this process computes in bfloat16, or the run does. `agreements` has the start check of each role and
-    server, for the report.
+    `bf16`: this process computes in bfloat16, or the run does. `agreements` has the checks of models on
+    servers, for the report.
     """
 
     connect: Connect
@@ -69,7 +72,7 @@ class Served:
     def publish(self, base: Base) -> None:
         """Load the present weights of the active role into every server, under a new name if they changed.
 
-        The first time, each server must compute the log-probabilities of this process. Raises BadInput otherwise.
+        At first each server must compute the log-probabilities of this process. Raises BadInput otherwise.
         """
         if self._connection is None:
             self._connection = distributed.once(lambda: self._open(base))
@@ -98,7 +101,7 @@ class Served:
     def close(self) -> None:
         """Unload every adapter of this run and delete its files; the main process does it."""
         if self._connection is not None and not distributed.rank():
-            self._versions.close(self._connection.servers)
+            self._versions.close([member.server for member in self._pool.living()] if self._pool else [])
 
     def report(self) -> dict[str, Any]:
         """Return the servers and what their start checks found, for the run's report."""
@@ -120,29 +123,35 @@ class Served:
         return Connection(servers, min(bases, key=lambda served: served.context))
 
     def _publish(self, base: Base, role: str | None) -> Version | None:
-        """Make a version of the role's weights if they are new; return the version to ask for."""
-        assert self._connection is not None, "publish has opened it"
-        known = role in self._models
+        """Make a version of the role's weights if they are new; return the version to ask for.
+
+        A server that is gone gets it when it comes back; at the start it is refused.
+        """
+        assert self._pool is not None, "publish has opened it"
+        is_first = role not in self._models
         version = None if role is None else self._versions.write(base, role)
-        if version is None:
-            version = None if role is None else self._versions.newest(role)
-            if known:
-                return version
-        request = check_request(base, self._request(base, version))
-        for server in self._connection.servers:
+        if version is None and not is_first:
+            return self._models[role]
+        for member in self._pool.members if is_first else self._pool.living():
             try:
-                if version is not None:
-                    server.load(version.name, version.folder)
-                if not known:
-                    rounded = self.bf16 or base.causal.dtype != torch.float32
-                    found = check_agreement(base, server, request, rounded=rounded)
-                    self.agreements[f"{role or 'base'} on {server.url}"] = found
+                self._load(base, member.server, version, checked=is_first or self._versions.count(role) <= CHECKED)
             except RequestFailed as problem:
-                if not (known and is_temporary(problem)):  # a server that comes back gets the version then
-                    raise server.failure(problem) from None
+                if is_first or not is_temporary(problem):
+                    raise member.server.failure(problem) from None
+                member.fail(problem)
         if role is not None:
-            self._versions.retire(role, self._connection.servers)
+            self._versions.retire(role, [member.server for member in self._pool.living()])
         return version
+
+    def _load(self, base: Base, server: Server, version: Version | None, *, checked: bool) -> None:
+        """Load a version into a server, and compare both sides' log-probabilities if it is to be `checked`."""
+        if version is not None:
+            server.load(version.name, version.folder)
+        if checked:
+            request = check_request(base, self._request(base, version))
+            rounded = self.bf16 or base.causal.dtype != torch.float32
+            found = check_agreement(base, server, request, rounded=rounded)
+            self.agreements[f"{request.model} on {server.url}"] = found
 
     def _request(self, base: Base, version: Version | None) -> CompletionRequest:
         """Return what the requests to a version have in common."""

@@ -66,6 +66,10 @@ class ServerPool:
     def __init__(self, servers: Sequence[Server], watch: Watch) -> None:
         self.members, self.watch = [Member(server) for server in servers], watch
 
+    def living(self) -> list[Member]:
+        """Return the servers whose last request worked."""
+        return [member for member in self.members if member.problem is None]
+
     def complete(self, requests: Sequence[CompletionRequest]) -> list[Completion]:
         """Return the answers to all requests, in order, as soon as servers have given them.
 
@@ -108,7 +112,7 @@ class ServerPool:
 
     def _reason_to_wait(self) -> str:
         """Return why no server works, "" if one does."""
-        if any(member.problem is None for member in self.members):
+        if self.living():
             return ""
         return "; ".join(f"{member.server.url} {member.problem}" for member in self.members)
 

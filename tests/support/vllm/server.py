@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server with vLLM's four endpoints in this process, whose answers come from the product's own sampler.
 
-It reads adapters from the paths that it is sent. Faults: `die`, `slow`, `raw_logps`, `ignores_bans`, `answers_as`.
+It reads adapters from the paths that it is sent. Faults: `die`, `go_on` (clear it to be slow), `raw_logps`, `ignores_bans`,
+`ignores_adapters`, `answers_as`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class VllmServer:
         self.go_on = threading.Event()
         self.go_on.set()
         self.asked = threading.Event()
-        self.raw_logps = self.ignores_bans = self.alive = False
+        self.raw_logps = self.ignores_bans = self.ignores_adapters = self.alive = False
         self.answers_as = ""
         self.max_model_len = self.base.context
         self.start(port)
@@ -104,7 +105,7 @@ class VllmServer:
         banned = [] if self.ignores_bans else [int(token) for token in body["logit_bias"]]
         noise = self.noise(body["seed"], body["max_tokens"]).reshape(1, -1)
         limits = {"max_new_tokens": body["max_tokens"], "temperature": temperature, "banned": banned}
-        with self.base.role(None if name == "base" else name):
+        with self.base.role(None if name == "base" or self.ignores_adapters else name):
             (ids,), (logps,), (ended,) = generate(self.base, [body["prompt"]], noise, **limits)
             if self.raw_logps:
                 logps = answer_logps(self.base, body["prompt"], ids, 1.0).tolist()

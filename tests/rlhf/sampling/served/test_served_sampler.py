@@ -207,6 +207,18 @@ def test_adapters_that_vllm_applies_in_part_are_refused_by_name(server, model, t
     assert server.admin == []
 
 
+def test_a_server_that_does_not_apply_adapters_is_refused_with_the_first_trained_one(server, model, tmp_path):
+    """A fresh LoRA changes nothing, so no check of it can notice."""
+    base, sampler = Base.load(model), served(server, tmp_path)
+    base.add_adapter("policy", trainable=True)
+    server.ignores_adapters = True
+    with base.role("policy"):
+        sampler.publish(base)
+        shake(base, "policy")
+        with pytest.raises(BadInput, match="compute different log-probabilities"):
+            sampler.publish(base)
+
+
 def test_two_bases_are_refused(server, base, tmp_path):
     sampler, other = served(server, tmp_path), Base.load(make_tiny_model("llama", tmp_path / "other", seed=9))
     sampler.publish(base)
