@@ -45,7 +45,7 @@ class Forwarder:
         self.outcome: dict[str, Any] | None = None
         self._told: str | None = None
         self._sent: tuple | None = None
-        self._checked = False
+        self._checked = self._is_away = False
 
     def step(self) -> bool:
         """Start or check the run, then send what is new. A server that is away gets it later.
@@ -57,9 +57,13 @@ class Forwarder:
                 self._check_bases()
         self.queue.step()
         try:
-            return self._send()
+            is_at_work = self._send()
+            self._is_away = False
+            return is_at_work
         except ServerAway as problem:
-            LOG.warning("the server of %s is away: %s", self.job.run(self.store).public, problem)
+            if not self._is_away:
+                LOG.warning("the server of run%s is away, and gets the rest later: %s", self.job.run_id, problem)
+            self._is_away = True
             return True
 
     def stop(self) -> None:

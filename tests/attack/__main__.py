@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.attack import Report
 from tests.support import ROOT
 
-SCRIPTS = ("kills", "connections", "bodies", "stores", "files", "routes", "worst_texts", "readers")
+SCRIPTS = ("kills", "workers", "connections", "bodies", "stores", "files", "routes", "worst_texts", "readers")
 SECONDS = 1800
 """Seconds after which a script has failed."""
 

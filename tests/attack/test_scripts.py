@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.attack import __main__ as command
-from tests.attack import bodies, connections, files, kills, readers, routes, stores, worst_texts
+from tests.attack import bodies, connections, files, kills, readers, routes, stores, workers, worst_texts
 from tests.attack.hostile import hostile_request
 from tests.attack.hostile_files import FILES
 
@@ -19,6 +19,12 @@ def test_three_kills_lose_nothing(home):
     report = kills.main(home, kills=3, whole=0)
     assert report.faults == []
     assert report.line.startswith("3 kills of the labeling app and 0 of the whole app, ")
+
+
+def test_three_kills_of_servers_and_nodes_lose_no_run(home):
+    report = workers.main(home, kills=3)
+    assert report.faults == []
+    assert report.line.startswith("3 kills (")
 
 
 def test_fifty_connections_stop_nobody(home, monkeypatch):
