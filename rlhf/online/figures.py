@@ -17,6 +17,8 @@ from data.views.preferences import parse_sources
 
 LATEST = 100
 """Answers that the freshness is measured on."""
+WINDOW = 50
+"""Verdicts against the start that the newest win rate is measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,33 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
+class Wins:
+    """The win rate against the start of the policy's versions from `first` to `last`; None without a verdict."""
+
+    first: int | None
+    last: int | None
+    share: Share
+
+    @classmethod
+    def of(cls, answers: Sequence[OnlineAnswer]) -> Wins:
+        """Return the win rate in these answers, the verdicts against the start among them."""
+        versions = [answer.version for answer in answers if answer.rule == "start"]
+        return cls(min(versions, default=None), max(versions, default=None), Share.of(win_values(answers)))
+
+
+@dataclass(frozen=True, slots=True)
 class LiveFigures:
     """An online run as its labelers see it.
 
-    `accuracy`: how often the reward model predicted the answer when it asked. `win_rate`: of the policy against its
-    start. `agreement`: of two labelers on a pair; it bounds what a model can reach.
+    `accuracy`: how often the reward model predicted the answer when it asked. `win_rate`: of all versions of the policy
+    against its start. `recent_wins`: of the versions in the last WINDOW verdicts. `agreement`: of two labelers on a
+    pair; it bounds what a model can reach.
     """
 
     labels: int
     accuracy: Share
     win_rate: Share
+    recent_wins: Wins
     agreement: Share
     freshness: Freshness
 
@@ -74,6 +93,7 @@ def measure(answers: Sequence[OnlineAnswer]) -> LiveFigures:
         labels=len(answers),
         accuracy=Share.of([answer.as_predicted for answer in random_arm if answer.rule == "random"]),
         win_rate=Share.of(win_values(answers)),
+        recent_wins=Wins.of([answer for answer in answers if answer.rule == "start"][-WINDOW:]),
         agreement=Share.of(_agreements(random_arm)),
         freshness=_freshness(answers[-LATEST:]),
     )
@@ -83,6 +103,14 @@ def win_values(answers: Sequence[OnlineAnswer]) -> list[float]:
     """Return 1 for each answer that prefers the policy to its start, 0 for the opposite, one half for a tie."""
     return [
         answer.label if answer.first_is_learner else 1 - answer.label for answer in answers if answer.rule == "start"
+    ]
+
+
+def wins_between(answers: Sequence[OnlineAnswer], updates: Sequence[int]) -> list[Wins]:
+    """Return the win rate of the versions up to each of these updates, rising, from after the one before."""
+    return [
+        Wins.of([answer for answer in answers if after < answer.version <= until])
+        for after, until in zip([0, *updates], updates, strict=False)
     ]
 
 

@@ -56,8 +56,12 @@ def test_a_researcher_starts_a_run_from_the_empty_page_and_takes_it_from_the_que
 
 def test_a_label_changes_the_figures_and_nothing_is_redrawn_without_one(live, label_store):
     rows = OnlineRunRows(label_store).start().fill()
-    expect(live.locator("#figure-labels b")).to_have_text("136")  # 48 against the start, 2 x 24, 40 of the active arm
-    expect(live.locator("#figure-win_rate b")).to_contain_text("of 48")
+    expect(live.locator("#figure-labels b")).to_have_text(
+        "148"
+    )  # 48 + 12 against the start, 2 x 24, 40 of the active arm
+    expect(live.locator("#figure-win_rate b")).to_contain_text("of 60")
+    expect(live.locator("#figure-recent_wins b")).to_contain_text("of 50")
+    expect(live.locator("#live-published")).to_contain_text("of 12")
     # 64 labels at update 5, 40 at update 2, which is the last one 20 labels ago
     expect(live.locator("#live-change")).to_contain_text("the last 24 labels")
     expect(live.locator("#live-change")).to_contain_text("0.60 → 1.50 nats per answer")
@@ -71,7 +75,7 @@ def test_a_label_changes_the_figures_and_nothing_is_redrawn_without_one(live, la
         assert live.evaluate("document.documentElement.scrollWidth") <= width
         picture(live, f"live-{name}")
     rows.answer_all("l")
-    expect(live.locator("#figure-labels b")).to_have_text("137")
+    expect(live.locator("#figure-labels b")).to_have_text("149")
     expect(live.locator("#live-figures [data-mine]")).to_have_count(0)
     label_store.runs.finish(rows.run.id, "done")
     expect(live.locator("#live-start")).to_be_visible()

@@ -20,7 +20,7 @@ from reward.report.view import message_html
 from rlhf.kinds import KINDS
 from rlhf.pages.components import heading, hidden, html, subheading, unchanged
 from rlhf.pages.live.state import KIND, can_resume, find_mark, find_run, read_state
-from rlhf.pages.live.view import draw_change, draw_empty, draw_figures, draw_run, draw_verdict
+from rlhf.pages.live.view import draw_change, draw_empty, draw_figures, draw_published, draw_run, draw_verdict
 from rlhf.pages.markup import esc
 from rlhf.pages.runs.form import model_field
 from rlhf.runs import launch, supervisor
@@ -96,7 +96,7 @@ class LivePage:
             self.run: draw_run(state),
             self.verdict: draw_verdict(state),
             self.figures: draw_figures(state),
-            self.change: draw_change(state.change),
+            self.change: draw_published(state) + draw_change(state.change),
             **around,
         }
 

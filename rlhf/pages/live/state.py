@@ -11,8 +11,9 @@ from zlib import crc32
 
 from data.records import Run
 from data.store import Store
+from data.tables.online_pairs import OnlineAnswer
 from data.views.preferences import change_mark
-from rlhf.online.figures import LiveFigures, measure, read_answers
+from rlhf.online.figures import LiveFigures, Wins, measure, read_answers, wins_between
 from rlhf.online.outlook import Forecast, Verdict, forecast, judge
 from rlhf.pages.charts.curves import Point, join_series
 from rlhf.runs.launch import has_checkpoint
@@ -20,6 +21,8 @@ from rlhf.runs.launch import has_checkpoint
 KIND = "online"
 RECENT = 20
 """Labels whose effect the page shows."""
+SHOWN_POLICIES = 5
+"""Published policies whose win rates the page shows."""
 
 
 class Change(NamedTuple):
@@ -31,11 +34,19 @@ class Change(NamedTuple):
     held_out_loss: tuple[float, float]
 
 
+class PublishedWins(NamedTuple):
+    """A published policy, and the win rate of the versions since the one before it."""
+
+    policy: str
+    wins: Wins
+
+
 @dataclass(frozen=True, slots=True)
 class LiveState:
     """A run as the page shows it. `learned_from`, `updates` and `kl` are those of its newest update.
 
-    `kl` is None before the first update. `can_resume`: it ended before its time and left a checkpoint.
+    `published` has its newest published policies, the newest first. `kl` is None before the first update. `can_resume`:
+    it ended before its time and left a checkpoint.
     """
 
     run: Run
@@ -43,6 +54,7 @@ class LiveState:
     learned_from: int
     updates: int
     kl: float | None
+    published: list[PublishedWins]
     at_work: int
     waiting: int
     verdict: Verdict
@@ -86,6 +98,7 @@ def read_state(store: Store, run: Run) -> LiveState:
         learned_from=int(labels[-1][1]) if labels else 0,
         updates=labels[-1][0] if labels else 0,
         kl=kl[-1][1] if kl else None,
+        published=find_published(store, lineage, answers),
         at_work=store.online_pairs.labelers_at_work(),
         waiting=store.online_pairs.waiting(first, 0),
         verdict=judge(answers, figures.accuracy, figures.win_rate, test_prompts),
@@ -93,6 +106,16 @@ def read_state(store: Store, run: Run) -> LiveState:
         change=find_change(curves),
         can_resume=can_resume(store, run),
     )
+
+
+def find_published(store: Store, lineage: Sequence[Run], answers: Sequence[OnlineAnswer]) -> list[PublishedWins]:
+    """Return the newest policies that these runs published, the newest first."""
+    runs = {run.id for run in lineage}
+    policies = [policy for policy in store.policies.all() if policy.run_id in runs and "updates" in policy.config]
+    wins = wins_between(answers, [policy.config["updates"] for policy in policies])
+    return [PublishedWins(policy.public, of) for policy, of in zip(policies, wins, strict=True)][
+        : -SHOWN_POLICIES - 1 : -1
+    ]
 
 
 def can_resume(store: Store, run: Run) -> bool:

@@ -11,7 +11,7 @@ from labeling.texts.reader import reader_language
 from reward.report.addresses import address_of, link_ids
 from rlhf.common.estimate import format_duration
 from rlhf.kinds import kind_title
-from rlhf.online.figures import Share
+from rlhf.online.figures import WINDOW, Share, Wins
 from rlhf.online.outlook import COIN, ENOUGH
 from rlhf.pages.live.state import KIND, Change, LiveState
 from rlhf.pages.markup import esc, facts
@@ -66,6 +66,7 @@ def draw_figures(state: LiveState) -> str:
     episodes = state.run.settings.get("batch_size", 0)
     tiles = [
         _tile("win_rate", _share(figures.win_rate)),
+        _recent_tile(figures.recent_wins),
         _tile("accuracy", _share(figures.accuracy)),
         _tile("agreement", _share(figures.agreement)),
         _tile("labels", f"{figures.labels:,}"),
@@ -82,6 +83,23 @@ def draw_figures(state: LiveState) -> str:
     if not state.run.over:
         tiles += [_tile("at_work", f"{state.at_work:,}"), _tile("waiting", f"{state.waiting:,}")]
     return f"<div class=tiles>{''.join(tiles)}</div>"
+
+
+def _recent_tile(wins: Wins) -> str:
+    """Return the win rate of the newest versions, and which versions these are."""
+    if wins.first is None:
+        return _tile("recent_wins", DASH, n=WINDOW, versions="")
+    versions = text("live.recent_versions", first=wins.first, last=wins.last)
+    return _tile("recent_wins", _share(wins.share), n=WINDOW, versions=versions)
+
+
+def draw_published(state: LiveState) -> str:
+    """Return the win rates of the versions up to each published policy; nothing before the first one."""
+    if not state.published:
+        return ""
+    shown = facts({policy: _share(wins.share) for policy, wins in state.published})
+    title, explains = esc(text("live.published")), esc(text("live.published_explains"))
+    return f"<h2>{title}</h2><div class=card id=live-published>{shown}<small class=soft>{explains}</small></div>"
 
 
 def _share(share: Share) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from data.intervals import wilson_interval
-from rlhf.online.figures import Freshness, Share, measure
+from rlhf.online.figures import WINDOW, Freshness, Share, Wins, measure, wins_between
 from tests.support.data.online_answers import ANSWER
 
 
@@ -41,3 +41,23 @@ def test_agreement_is_of_two_labelers_on_one_pair():
 def test_freshness_counts_answers_about_the_newest_policy_its_parent_and_older_ones():
     answers = [replace(ANSWER, version=version, newest=4) for version in (4, 4, 2, 0)]
     assert measure([replace(ANSWER, version=2, newest=2), *answers]).freshness == Freshness(3, 1, 1)
+
+
+def test_the_newest_win_rate_counts_the_last_verdicts_against_the_start_and_names_their_versions():
+    start = replace(ANSWER, rule="start")
+    old = [replace(start, version=1, label=0.0)] * 40
+    new = [replace(start, version=version) for version in (3, 4) for _ in range(WINDOW // 2)]
+    others = [replace(ANSWER, version=9)] * 5
+    wins = measure([*old, *new, *others]).recent_wins
+    assert wins == Wins(3, 4, Share.of([1.0] * WINDOW))
+    assert measure([*old, *new]).win_rate.count == 40 + WINDOW
+    assert measure(others).recent_wins == Wins(None, None, Share.of([]))
+
+
+def test_a_published_policy_has_the_verdicts_on_the_versions_since_the_one_before():
+    start = replace(ANSWER, rule="start")
+    answers = [replace(start, version=0)] + [
+        replace(start, version=version, label=version % 2) for version in range(1, 8)
+    ]
+    # versions 1 to 4 won 1, 0, 1, 0; versions 5 and 6 won 1, 0; version 7 is not published, and version 0 is the start
+    assert wins_between(answers, [4, 6]) == [Wins(1, 4, Share.of([1, 0, 1, 0])), Wins(5, 6, Share.of([1, 0]))]

@@ -51,6 +51,12 @@ class OnlineRunRows:
         """Log one update; `values` are those of KEYS."""
         self.store.metrics.log(self.run.id, step, dict(zip(KEYS, values, strict=True)))
 
+    def publish(self, updates: int) -> None:
+        """Publish the policy after so many updates."""
+        self.store.policies.add(
+            name=f"update {updates}", kind="online", base="b", run_id=self.run.id, config={"updates": updates}
+        )
+
     def ask(self, count: int, rule: Rule = "start", version: int = 0) -> list[Pair]:
         """Return pairs that the run asks about. The reward model predicts the first completion with 0.8."""
         arm: Arm = "active" if rule == "variance" else "random"
@@ -83,6 +89,9 @@ class OnlineRunRows:
         for step in range(1, 6):
             self.curve(step, (24 + 8 * step, 0.3 * step, 0.69 - 0.02 * step, 0.1 * step))
         self.ask(16, "variance", version=5)
+        self.publish(1)
+        self.answer_all("llrlltllrlll", "start", version=4)
+        self.publish(5)
         note = "64 labels to learn from; the next step begins at 72"
         self.store.runs.progress(self.run.id, 64, 72, note)
         return self

@@ -16,7 +16,7 @@ from labeling.texts.reader import writing_in
 from rlhf.online.outlook import Forecast, Verdict
 from rlhf.pages.live.page import LivePage
 from rlhf.pages.live.state import read_state
-from rlhf.pages.live.view import BAD, draw_figures, draw_run, draw_verdict
+from rlhf.pages.live.view import BAD, draw_figures, draw_published, draw_run, draw_verdict
 from tests.support.data.online_answers import OnlineRunRows
 
 
@@ -108,6 +108,25 @@ def test_each_share_has_its_interval_and_its_denominator(live, rows):
     assert "Accuracy of the reward model –" in figures
     assert "20 of the last 20" in figures
     assert "Labelers at work 1" in figures
+
+
+def test_the_newest_versions_and_published_policies_have_win_rates_of_their_own(live, rows):
+    assert draw_published(read_state(live.store, rows.run)) == ""
+    rows.answer_all("r" * 12, "start", version=1)
+    rows.publish(1)
+    rows.answer_all("l" * 50, "start", version=5)
+    rows.publish(5)
+    rows.answer_all("r", "start", version=6)
+    state = read_state(live.store, rows.run)
+    figures, published = words(draw_figures(state)), words(draw_published(state))
+    assert "Win rate of all versions 79 % (68–88) of 63" in figures  # 50 of 63
+    assert "Win rate of the newest versions 98 % (90–100) of 50" in figures  # 49 of 50
+    assert "about versions 5 to 6" in figures
+    newest, before = state.published
+    assert f"{newest.policy} 100 % (93–100) of 50 {before.policy} 0 % (0–24) of 12" in published
+    assert f"href='#policies/{newest.policy}'" in draw_published(state)
+    with writing_in("ko"):
+        assert "버전 5부터 6까지" in draw_figures(state)
 
 
 def test_every_verdict_is_a_sentence_and_the_bad_ones_are_warnings_with_a_next_step(live, rows):
