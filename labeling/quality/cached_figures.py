@@ -19,12 +19,14 @@ class CachedState(NamedTuple):
     """The newest figures, None before the first, as of the change counters `mark`.
 
     `since` is their time if something has changed since, else "". `new` counts the labels that came since.
+    `failure` is the exit status of a process that ended before it had newer ones; 0: none did.
     """
 
     figures: Any
     mark: dict[str, Any]
     since: str
     new: int
+    failure: int = 0
 
 
 def read_figures(store: Store, name: str, *, patience: float = 0.0, foreground_limit: int = 0) -> CachedState:
@@ -44,9 +46,10 @@ def read_figures(store: Store, name: str, *, patience: float = 0.0, foreground_l
                 process.wait(name, patience)
         newest = process.newest.get(name)
     if newest is None:
-        return CachedState(None, {}, "", 0)
+        return CachedState(None, {}, "", 0, process.failures.get(name, 0))
     new = current["last"] + current["rankings"] - newest.mark["last"] - newest.mark["rankings"]
-    return CachedState(newest.figures, newest.mark, newest.computed_at if newest.mark != current else "", max(0, new))
+    since = newest.computed_at if newest.mark != current else ""
+    return CachedState(newest.figures, newest.mark, since, max(0, new), process.failures.get(name, 0))
 
 
 def _events(counters: dict[str, Any]) -> int:

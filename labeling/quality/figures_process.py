@@ -28,14 +28,22 @@ REST_FACTOR = 1.0
 """The pause after longer ones, in their processor time: at most half of a core works on figures."""
 
 
+RETRY_SECONDS = 60.0
+"""The pause after a second process that failed: the next one reads all labels first, and would often fail too."""
+
+
 class FiguresProcess:
-    """The process of one home, and the newest figures by name. Thread-safe."""
+    """The process of one home, and the newest figures by name. Thread-safe.
+
+    `failures` has the exit status of the process that ended while it computed the figures of a name.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.changed = threading.Condition()
         self.newest: dict[str, Computed] = {}
         self.pending: set[str] = set()
+        self.failures: dict[str, int] = {}
         self.child: subprocess.Popen[bytes] | None = None
         self._resting_until: dict[str, float] = {}
 
@@ -58,10 +66,14 @@ class FiguresProcess:
             self.changed.wait_for(lambda: name not in self.pending, seconds)
 
     def compute(self, name: str) -> Any:  # noqa: ANN401 (each name has figures of its own type)
-        """Return figures that are computed now; wait for them. Raises RuntimeError if the process ends meanwhile."""
+        """Return figures of all labels that are there now; wait for them.
+
+        Raises RuntimeError if the process ends meanwhile.
+        """
+        self.wait(name)  # what it computes now may lack the newest labels
         with self.changed:
-            for kept in (self.newest, self._resting_until):
-                kept.pop(name, None)
+            for stored in (self.newest, self._resting_until):
+                stored.pop(name, None)
         self.ask(name)
         self.wait(name)
         if name not in self.newest:
@@ -98,15 +110,19 @@ class FiguresProcess:
             status = child.wait()
             with self.changed:
                 self.child = None
+                if status:
+                    LOG.warning("the process that computes figures ended with status %s", status)
+                    again = self.pending & self.failures.keys()
+                    self._resting_until |= dict.fromkeys(again, time.monotonic() + RETRY_SECONDS)
+                    self.failures |= dict.fromkeys(self.pending, status)
                 self.pending.clear()
                 self.changed.notify_all()
-            if status > 0:
-                LOG.warning("the process that computes figures ended with status %s", status)
 
     def _keep(self, computed: Computed) -> None:
         with self.changed:
             self.newest[computed.name] = computed
             self.pending.discard(computed.name)
+            self.failures.pop(computed.name, None)
             if computed.seconds > SHORT_SECONDS:
                 self._resting_until[computed.name] = time.monotonic() + REST_FACTOR * computed.seconds
             self.changed.notify_all()

@@ -27,7 +27,7 @@ WHOLE = "whole"
 
 
 class Table(NamedTuple):
-    """Rows of whole numbers, `keys` (K, C) in their order, and how often each occurs, `counts` (K,) above 0."""
+    """Counts of distinct rows of whole numbers: `keys` (K, C) in their order, and `counts` (K,), all above 0."""
 
     keys: np.ndarray
     counts: np.ndarray

@@ -45,6 +45,8 @@ class LabelStream:
         self._read: tuple | None = None
         self._learned: tuple | None = None
         self._reported = (-1, 0.0)
+        self._step_began: float | None = None
+        self._step_seconds: float | None = None
 
     def learn(self) -> bool:
         """Fit the learner if labels changed and there are enough to begin with; return whether it was fitted."""
@@ -60,7 +62,12 @@ class LabelStream:
 
         If all there was to ask about a rollout has been answered, the step begins with fewer. Raises Cancelled.
         """
-        step = updates // self.settings.updates_per_step + 1
+        self._step_seconds = None if self._step_began is None else time.monotonic() - self._step_began
+        goes_on = self._wait(updates // self.settings.updates_per_step + 1, more)
+        self._step_began = time.monotonic()
+        return goes_on
+
+    def _wait(self, step: int, more: More) -> bool:
         needed = max(self.settings.first_labels, self.settings.labels_per_step * step)
         while True:
             self.stop_if_cancelled()
@@ -109,11 +116,20 @@ class LabelStream:
             return
         self._reported = count, moment
         done, total = (self.total, settings.max_labels) if settings.max_labels else (count, needed)
-        self.context.progress(min(done, total), total, progress_note(count, needed, settings))
+        self.context.progress(min(done, total), total, progress_note(count, needed, settings, self._step_seconds))
 
 
-def progress_note(labels: int, needed: int, settings: OnlineSettings) -> str:
-    """Return what a run with so many labels waits for, or how many updates it is behind, if a step needs `needed`."""
-    steps = max(0, labels - needed + settings.labels_per_step) // settings.labels_per_step
-    note = f"{steps * settings.updates_per_step:,} updates behind" if steps else f"the next step begins at {needed:,}"
+def progress_note(labels: int, needed: int, settings: OnlineSettings, step_seconds: float | None = None) -> str:
+    """Return what a run with so many labels waits for, or by how much it lags, if the next step needs `needed`.
+
+    Labels are behind if the policy has made no update for them. `step_seconds` is the time of the last step.
+    """
+    behind = labels - needed
+    if behind < 0:
+        note = f"the next step begins at {needed:,}"
+    elif behind < settings.labels_per_step:
+        note = "the next step begins now"
+    else:
+        note = f"{behind:,} labels behind"
+        note += "" if step_seconds is None else f", about {step_seconds * behind / settings.labels_per_step:,.0f} s"
     return f"{labels:,} labels to learn from; {note}"

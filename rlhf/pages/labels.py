@@ -15,7 +15,7 @@ from labeling.quality.cached_figures import PATIENCE, read_figures
 from labeling.quality.figures_process import process_of
 from labeling.quality.overview import KINDS, Overview
 from labeling.quality.weighting import store_weights
-from labeling.texts.pages import text
+from labeling.texts.pages import bad_input, text
 from reward.page import QUIET, Look, Updates
 from reward.report.view import message_html
 from rlhf.pages import labels_view as view
@@ -79,7 +79,9 @@ class LabelsPage:
         """
         state = read_figures(self.store, kind, patience=PATIENCE)
         if state.figures is None:
-            return {self.summary: f"<div class=empty>{esc(text('labels.reading'))}</div>"}
+            failed = bad_input("refused.figures_failed", status=state.failure)
+            shown = message_html(failed) if state.failure else f"<div class=empty>{esc(text('labels.reading'))}</div>"
+            return {self.summary: shown}
         mark, lacks = f"{kind} {list(state.mark.values())}", f"{state.since} {state.new}"
         if seen == f"{mark}|{lacks}":
             return unchanged()
@@ -101,11 +103,13 @@ class LabelsPage:
 
     def compute_weights(self, kind: str) -> str:
         """Compute a new version of the labelers' weights."""
+        process, name = process_of(self.store), f"weights {kind}"
         try:
-            fitted = process_of(self.store).compute(f"weights {kind}")
-            weighting = store_weights(self.store, KINDS[kind], fitted, by=audit_name(current_account()))
+            weighting = store_weights(self.store, KINDS[kind], process.compute(name), by=audit_name(current_account()))
         except BadInput as problem:
             return message_html(problem)
+        except RuntimeError:
+            return message_html(bad_input("refused.figures_failed", status=process.failures.get(name, 0)))
         return message_html(text("labels.weights_computed", votes=weighting.votes))
 
     def _act(self, act: Callable[[str], object], done: str) -> str:

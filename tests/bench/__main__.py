@@ -19,11 +19,11 @@ from pathlib import Path
 from reward.base.machine import cpu_features
 from tests.bench.figures import ALONE, FIGURES, SMALLER
 
-LARGE = ("big_home", "export_large")
+LARGE = ("big_home", "labels_figures", "export_large")
 
 
 def chosen(only: str | None, filled: Path | None = None) -> dict[str, Callable[[Path], dict]]:
-    """The figures to measure, in their order; the two of a large home take `filled`, where it is given, at its size."""
+    """The figures to measure, in their order; those of a large home take `filled`, where it is given, at its size."""
     named = (
         {only: FIGURES[only]}
         if only
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument(
         "--home",
         type=Path,
-        help="a home made by tests.bench.serve.large_home: big_home and export_large take it and fill none",
+        help="a home made by tests.bench.serve.large_home: big_home, labels_figures and export_large take it and fill none",
     )
     args = parser.parse_args()
     failed = 0

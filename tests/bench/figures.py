@@ -18,10 +18,10 @@ from labeling.session import Answer, Session
 from tests.bench.clinic import clinic_quality, k_centre_speed, near_duplicates_speed
 from tests.bench.files import export_large, import_large
 from tests.bench.memory import memory_estimate, memory_estimate_large
-from tests.bench.online_speed import online_speed
+from tests.bench.online_speed import online_flood, online_speed
 from tests.bench.rewards import reward_skill
 from tests.bench.sampling import sampling
-from tests.bench.serve.big_home import big_home
+from tests.bench.serve.big_home import big_home, labels_figures
 from tests.bench.serve.kill9 import kill9
 from tests.bench.serve.labelers_limit import labelers_limit
 from tests.bench.serve.serve_load import serve_load
@@ -173,6 +173,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "labelers_limit": labelers_limit,
     "kill9": kill9,
     "big_home": big_home,
+    "labels_figures": labels_figures,
     "ppo": ppo,
     "ppo_curve": ppo_curve,
     "tour_quick": tour_quick,
@@ -181,6 +182,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "reward_speed": reward_speed,
     "sampling": sampling,
     "online_speed": online_speed,
+    "online_flood": online_flood,
     "memory_estimate": memory_estimate,
     "memory_estimate_large": memory_estimate_large,
     "training": training,
@@ -193,6 +195,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
 SMALLER: dict[str, Callable[[Path], dict]] = {
     "kill9": partial(kill9, kills=20),
     "big_home": partial(big_home, pairs=10_000, comparisons=50_000),
+    "labels_figures": partial(labels_figures, pairs=10_000, comparisons=50_000),
     "import_large": partial(import_large, rows=10_000),
     "export_large": partial(export_large, rows=50_000),
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`big_home`: with a million comparisons on 200,000 pairs, how long each page of the real server takes to open, and the next pair to come.
 
+`labels_figures`: what labelers notice of the figures of the Labels page, which are computed from the first look at it on.
+
 Opening a page is what its handlers do when it is turned to: every look at the store that belongs to it, one after another.
 """
 
@@ -15,8 +17,10 @@ import httpx
 
 from data import Store
 from labeling.accounts.sign_in import COOKIE
+from labeling.quality.overview import OverviewBuilder
 from tests.bench.serve.labelers import Labeler
 from tests.bench.serve.large_home import fill
+from tests.bench.serve.serve_load import at, cpu_seconds
 from tests.bench.serve.start_server import start
 
 TURNS = 100
@@ -35,14 +39,8 @@ def big_home(
 
     `filled`: a home of `large_home`, which gains two accounts and a hundred answers; the sizes are then its own.
     """
-    began, home = time.monotonic(), filled or home
-    store = Store(home)
-    if filled is None:
-        fill(store, pairs=pairs, comparisons=comparisons, labelers=labelers)
-    took = time.monotonic() - began
-    people = [store.accounts.by_name(role) or store.accounts.add(role, role) for role in ("researcher", "labeler")]
-    tokens = [store.tokens.issue("session", account.id, 3600) for account in people]
-    server, port = start(home, pages=True)
+    store, tokens, took = prepare(filled or home, filled is None, pairs, comparisons, labelers)
+    server, port = start(store.home, pages=True)
     try:
         pages = opened(port, tokens[0], rounds)
         labeler = Labeler(port, tokens[1])
@@ -54,7 +52,7 @@ def big_home(
     return {
         "pairs": store.pairs.count(),
         "comparisons": store.comparisons.count(),
-        "fill_seconds": None if filled else round(took, 1),
+        "fill_seconds": took,
         "load": round(os.getloadavg()[0], 1),
         "pages_ms": pages,
         "slowest_page_ms": max(pages.values()),
@@ -64,9 +62,99 @@ def big_home(
     }
 
 
-def opened(port: int, token: str, rounds: int) -> dict[str, float]:
-    """Milliseconds, by page: /label, and each place of /train."""
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: token}, timeout=120)
+def labels_figures(
+    home: Path,
+    *,
+    filled: Path | None = None,
+    pairs: int = 200_000,
+    comparisons: int = 1_000_000,
+    labelers: int = 50,
+) -> dict:
+    """What labelers notice of the figures (`beside_figures`), and what they cost (`from_scratch_and_again`). Arguments as for `big_home`."""
+    store, tokens, _ = prepare(filled or home, filled is None, pairs, comparisons, labelers)
+    noticed = {}
+    for measure in (server_cost, beside_figures):
+        server, port = start(store.home, pages=True)
+        try:
+            noticed |= asyncio.run(measure(port, server.pid, *tokens))
+        finally:
+            server.terminate()
+            server.wait(30)
+    about = {"comparisons": store.comparisons.count(), "load": round(os.getloadavg()[0], 1)}
+    return about | noticed | from_scratch_and_again(Store(store.home, read_only=True))
+
+
+def prepare(
+    home: Path, empty: bool, pairs: int, comparisons: int, labelers: int
+) -> tuple[Store, list[str], float | None]:
+    """The home, filled if it is empty; tokens of a researcher and a labeler; the seconds that it took to fill it."""
+    began, store = time.monotonic(), Store(home)
+    if empty:
+        fill(store, pairs=pairs, comparisons=comparisons, labelers=labelers)
+    took = round(time.monotonic() - began, 1) if empty else None
+    people = [store.accounts.by_name(role) or store.accounts.add(role, role) for role in ("researcher", "labeler")]
+    return store, [store.tokens.issue("session", account.id, 3600) for account in people], took
+
+
+async def server_cost(port: int, server: int, researcher: str, _: str) -> dict:
+    """Processor seconds of the serving process from the first look at the Labels page until it shows figures; nobody labels."""
+    client = site(port, researcher)
+    calls = looks(client)["#labels"]
+    used = cpu_seconds(server)
+    await asyncio.to_thread(look_until_there, client, calls)
+    return {"server_cpu_seconds": round(cpu_seconds(server) - used, 2)}
+
+
+async def beside_figures(port: int, _: int, researcher: str, person: str) -> dict:
+    """Milliseconds of an answer with the next pair, of a labeler who never pauses: before the figures, and while they are computed."""
+    client, labeler = site(port, researcher), Labeler(port, person)
+    calls = looks(client)["#labels"]
+    await labeler.ask()
+    for _ in range(5 * TURNS):
+        await labeler.label()
+    alone = sorted(labeler.client_ms)
+    labeler.client_ms.clear()
+    began = time.monotonic()
+    look = asyncio.create_task(asyncio.to_thread(look_until_there, client, calls))
+    while not look.done() and labeler.item:
+        await labeler.label()
+    await look
+    took = time.monotonic() - began
+    await labeler.leave()
+    beside = sorted(labeler.client_ms)
+    return {
+        "answer_ms_alone": {"p50": at(alone, 0.5), "p99": at(alone, 0.99), "most": at(alone, 1.0)},
+        "answer_ms_beside": {"p50": at(beside, 0.5), "p99": at(beside, 0.99), "most": at(beside, 1.0)},
+        "answers_beside": len(beside),
+        "seconds": round(took, 1),
+    }
+
+
+def look_until_there(client: httpx.Client, calls: list) -> None:
+    """Look at the Labels page every two seconds, as a browser does, until it shows figures."""
+    while any("Reading the comparisons" in call_handler(client, "/train/", *call).text for call in calls):
+        time.sleep(2)
+
+
+def from_scratch_and_again(store: Store) -> dict:
+    """Processor seconds of the figures from scratch, and again after a hundred more answers."""
+    columns, builder, seconds = store.comparison_columns, OverviewBuilder("people"), []
+    events = columns.cached()
+    for known in (events[:-TURNS], events):
+        columns.cached = lambda known=known: known
+        began = time.process_time()
+        builder.build(store)
+        seconds.append(round(time.process_time() - began, 2))
+    return {"first_cpu_seconds": seconds[0], "later_cpu_seconds": seconds[1]}
+
+
+def site(port: int, token: str) -> httpx.Client:
+    """The researcher's browser."""
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", cookies={COOKIE: token}, timeout=120)
+
+
+def looks(client: httpx.Client) -> dict[str, list[tuple[int, list]]]:
+    """The calls that each place of /train makes when it is opened."""
     config = client.get("/train/config").json()
     given = {each["id"]: empty_value(each["props"]) for each in config["components"]}
     buttons = {each["id"]: each["props"].get("elem_id") or "" for each in config["components"]}
@@ -76,9 +164,15 @@ def opened(port: int, token: str, rounds: int) -> dict[str, float]:
             verb, _, page = buttons.get(id, "").partition("-")
             if verb in ("look", "open") and f"#{page}" in calls:
                 calls[f"#{page}"].append((each["id"], [given[input] for input in each["inputs"]]))
+    return calls
+
+
+def opened(port: int, token: str, rounds: int) -> dict[str, float]:
+    """Milliseconds, by page: /label, and each place of /train."""
+    client = site(port, token)
     told = {"/label/": median([timed(client, "/label/", []) for _ in range(rounds)])}
     return told | {
-        place: median([timed(client, "/train/", made) for _ in range(rounds)]) for place, made in calls.items()
+        place: median([timed(client, "/train/", made) for _ in range(rounds)]) for place, made in looks(client).items()
     }
 
 
@@ -102,10 +196,14 @@ def timed(client: httpx.Client, page: str, calls: list[tuple[int, list]]) -> flo
     began = time.perf_counter()
     client.get(page).raise_for_status()
     for number, given in calls:
-        client.post(
-            f"{page}gradio_api/run/predict", json={"fn_index": number, "session_hash": "bench", "data": given}
-        ).raise_for_status()
+        call_handler(client, page, number, given)
     return round(1000 * (time.perf_counter() - began), 1)
+
+
+def call_handler(client: httpx.Client, page: str, number: int, given: list) -> httpx.Response:
+    """Call a handler of a page."""
+    body = {"fn_index": number, "session_hash": "bench", "data": given}
+    return client.post(f"{page}gradio_api/run/predict", json=body).raise_for_status()
 
 
 def median(values: list[float]) -> float:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_page_gets_what_there_is_at_once_with_its_time_and_the_number_of_new_l
         process.newest["people"] = process.newest["people"]._replace(seconds=2 * SHORT_SECONDS)
         compare(labels[3], mina, "left")
         old = read(store)  # if it waited, it would wait for LONG
-        assert old == (first.figures, first.mark, process.newest["people"].computed_at, 1)
+        assert old == (first.figures, first.mark, process.newest["people"].computed_at, 1, 0)
     process.wait("people")
     assert read(store).new == 0
 
@@ -83,6 +84,30 @@ def test_a_process_that_is_killed_in_the_middle_is_started_again_by_the_next_loo
         assert read_figures(store, "people").figures is None
         assert process.child.pid != killed.pid
     assert read(store).figures == build_overview(store, "people")
+
+
+def test_a_process_that_fails_twice_rests_and_says_so_and_the_next_answer_clears_that(store, labels, monkeypatch):
+    with held_up(store) as process:
+        for _ in range(2):
+            read_figures(store, "people")
+            os.kill(process.child.pid, signal.SIGKILL)
+            process.wait("people", LONG)
+        state = read_figures(store, "people")
+        assert (state.figures, state.failure, process.child) == (None, -signal.SIGKILL, None)
+    process._resting_until.clear()  # a minute later
+    assert read(store).failure == 0
+
+
+def test_figures_that_are_computed_on_demand_have_the_newest_labels(store, labels, compare, mina):
+    """The process is in the middle of older figures when a label comes and somebody asks for the newest."""
+    found = []
+    with held_up(store) as process:
+        read_figures(store, "people")
+        asking = threading.Thread(target=lambda: found.append(process.compute("people")))
+        asking.start()
+        process._keep(figures_worker.Computed("people", {}, "", 0.0, "older figures"))
+    asking.join(LONG)
+    assert found[0].comparisons == 6
 
 
 def test_the_process_ends_with_its_store_in_the_middle_of_its_work(tmp_path):

@@ -208,9 +208,39 @@ def test_labels_of_an_excluded_labeler_are_forgotten_and_the_run_waits_for_other
 
 
 @pytest.mark.parametrize(
-    ("labels", "note"),
-    [(7, "the next step begins at 8"), (8, "2 updates behind"), (15, "2 updates behind"), (24, "6 updates behind")],
+    ("labels", "seconds", "note"),
+    [
+        (7, 10.0, "the next step begins at 8"),
+        (8, 10.0, "the next step begins now"),
+        (15, 10.0, "the next step begins now"),
+        (24, 10.0, "16 labels behind, about 20 s"),  # two steps of 8 labels
+        (24, None, "16 labels behind"),  # before the first step nobody knows how long one takes
+    ],
 )
-def test_the_note_says_what_the_run_waits_for_or_how_far_it_is_behind(labels, note):
+def test_the_note_says_what_the_run_waits_for_or_how_many_labels_and_seconds_it_is_behind(labels, seconds, note):
     settings = OnlineSettings(labels_per_step=8, updates_per_step=2)
-    assert progress_note(labels, 8, settings) == f"{labels} labels to learn from; {note}"
+    assert progress_note(labels, 8, settings, seconds) == f"{labels} labels to learn from; {note}"
+
+
+def test_a_run_that_gets_labels_faster_than_it_learns_says_by_how_much_it_lags_and_loses_none(store):
+    desk, notes = Desk(store), []
+
+    def answer_all_then_stop():
+        if desk.given:  # the run has learned from all of them
+            store.runs.request_cancel(online.context.run.id)
+        before = -1
+        while before < desk.given:
+            before = desk.given
+            desk.answer()
+
+    online = start_online(store, answer_all_then_stop, first_labels=2, labels_per_step=2, max_labels=0)
+    report = online.context.progress
+    online.context.progress = lambda done, total, note="": (notes.append(note), report(done, total, note))
+    with pytest.raises(Cancelled):
+        online.work()
+    behind = [note for note in notes if "behind" in note]
+    assert "labels behind, about" in behind[-1]
+    trained = store.value(
+        "SELECT count(*) FROM current_comparisons JOIN online_pairs USING (pair_id) WHERE arm = 'active'"
+    )
+    assert len(online.labels.training) == online.labels.learner.labels == trained
