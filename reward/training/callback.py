@@ -35,7 +35,7 @@ class BestPass(TrainerCallback):
         self.weights: dict[str, torch.Tensor] = {}
 
     @property
-    def kept(self) -> int:
+    def best(self) -> int:
         """The number of the best pass, from 1."""
         return 1 + self.losses.index(min(self.losses))
 
@@ -43,7 +43,7 @@ class BestPass(TrainerCallback):
         """Measure after the last step of a pass, before a checkpoint of that step is saved."""
         if state.global_step % self.steps == 0:
             self.losses.append(self.measure())
-            if self.kept == len(self.losses):
+            if self.best == len(self.losses):
                 self.weights = self.copy_weights()
 
     def state(self) -> dict[str, object]:
