@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from data.errors import BadInput
 from data.settings import Device, Processes, Settings, as_dict, parse_settings
@@ -18,18 +18,22 @@ from labeling.texts.pages import bad_input
 
 FILE = "placement.json"
 AUTO = "auto"
+SHARDED = "sharded"
+"""The strategy in which each process holds its part of the frozen weights."""
 
 
 class DeviceSettings(Settings):
     """The device of a run, where an empty field stands for the home's, and the processes that share the run.
 
     The number of processes changes no result. `auto` is the number in the home's accelerate.yaml, else a process for
-    each GPU. The strategy `auto` is that of the file, else DDP.
+    each GPU. The strategy `auto` is that of the file, else DDP. A kind whose runs can shard the frozen weights says so
+    in `shardable`.
     """
 
+    shardable: ClassVar[bool] = False
     device: Device = ""
     processes: Processes = AUTO
-    strategy: Literal["auto", "ddp"] = "auto"
+    strategy: Literal["auto", "ddp", "sharded"] = "auto"
 
 
 PROCESS_KEYS = ("processes", "strategy")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from data.records import RewardRole
 from data.settings import BatchSize, LearningRate, Rank, Seed, StepLimit, option
@@ -14,6 +14,8 @@ from reward.training_settings import LoraSettings, TrainerSettings
 
 class RewardSettings(LoraSettings, TrainerSettings, PlacementSettings):
     """Train a LoRA reward model on the stored comparisons. The defaults are the measured recipe."""
+
+    shardable: ClassVar[bool] = True
 
     labels: str = option(
         "person+import",

@@ -136,6 +136,7 @@ class FinetuningSettings(LoraSettings, TrainerSettings, PlacementSettings):
 
     model_config = ConfigDict(validate_default=True)
     full_rate: ClassVar[float]
+    shardable: ClassVar[bool] = True
     finetuning: Literal["lora", "full"] = option("lora", main=True)
 
     @field_validator("learning_rate", check_fields=False)

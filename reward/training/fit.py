@@ -11,6 +11,7 @@ from pathlib import Path
 
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
+from transformers import PreTrainedModel
 from trl import RewardConfig
 
 from data.run_context import Cancelled
@@ -18,8 +19,10 @@ from data.views.frozen_rows import TrainingRows
 from reward.base import distributed
 from reward.base.adapters import Weights, read_adapter
 from reward.base.frozen_base import Base
+from reward.base.sharding import sharded
 from reward.base.stacking import stack
 from reward.base.text.template_options import TemplateOptions
+from reward.placement_settings import SHARDED
 from reward.settings import RewardSettings
 from reward.training.arguments import divide_step, trainer_arguments
 from reward.training.callback import Progress, newest_checkpoint
@@ -68,7 +71,10 @@ def fit(
     trainer = build_trainer(folder, settings, base, start, rows)
     if progress is not None:
         trainer.add_callback(progress)
-    trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
+    classifier = trainer.model.get_base_model()
+    assert isinstance(classifier, PreTrainedModel), "`as_classifier` returns one"
+    with sharded(classifier, trainer.model, wanted=settings.strategy == SHARDED):
+        trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
     if progress is not None and progress.stopped:
         raise Cancelled
     config, weights = _trained_config(trainer), get_peft_model_state_dict(trainer.model)

@@ -12,6 +12,7 @@ from torch.nn.utils import get_total_norm
 
 from labeling.texts.pages import bad_input
 from reward.base import distributed
+from reward.base.sharding import whole
 from rlhf.ppo.actor_critic import ActorCritic
 from rlhf.ppo.config import PPOConfig
 from rlhf.ppo.out_of_memory import explain_out_of_memory
@@ -103,4 +104,5 @@ class RolloutCollector:
             with explain_out_of_memory(self.args):
                 return work()
 
-        return distributed.gather_results(explained)
+        with whole(self.actor.base.causal):
+            return distributed.gather_results(explained)

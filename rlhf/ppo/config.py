@@ -59,6 +59,7 @@ class PPOConfig(TrainingArguments):
         2, "Checkpoints to keep. With two, a crash while saving leaves a complete one."
     )
     ddp_find_unused_parameters: bool | None = _setting(False, "Every trainable tensor takes part in every pass.")
+    shard_base: bool = _setting(False, "Each process holds its part of the frozen weights while it trains.")
     report_to: None | str | list[str] = _setting("none", "Services that receive metrics; none.")
 
     rollout_batch_size: int = _setting(128, "Answers sampled for one update, one for each prompt.")

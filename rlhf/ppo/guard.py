@@ -23,6 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from reward.base import distributed
+from reward.base.sharding import whole
 from reward.protocol import Prompt
 from rlhf.ppo.reward_shaping import RewardUnit, Scorer
 from rlhf.ppo.rollout import join_shards
@@ -126,11 +127,12 @@ class Guard(AlarmCounter):
     def _raw_scores(self, prompts: Sequence[Prompt], answers: Rollout) -> Tensor:
         """Score this process's share of the answers and gather all of them."""
         rows = distributed.shard(len(prompts))
-        return join_shards(
-            distributed.gather_results(
-                lambda: self.scorer.raw_scores([prompts[row] for row in rows], [answers.ids[row] for row in rows])
-            )
-        )
+
+        def score() -> Tensor:
+            return self.scorer.raw_scores([prompts[row] for row in rows], [answers.ids[row] for row in rows])
+
+        with whole(self.scorer.reader.causal):
+            return join_shards(distributed.gather_results(score))
 
 
 def _explain(now: GuardReading, best: GuardReading) -> str:

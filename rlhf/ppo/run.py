@@ -24,6 +24,7 @@ from reward.base.memory import bytes_per_token, tokens_per_pass
 from reward.base.out_of_memory import halved
 from reward.base.placement import Placement, check_cpu_bfloat16, placement_on
 from reward.model import RewardModel
+from reward.placement_settings import SHARDED
 from rlhf.models.policy_loading import adapter_folder, check_template_set, template_options
 from rlhf.models.reward_choice import load_reward, with_uncertainty_penalty
 from rlhf.models.reward_sources import choose_reward
@@ -166,6 +167,7 @@ def make_config(settings: PPOSettings, folder: Path, rows: int = PASS) -> PPOCon
         num_ppo_epochs=settings.epochs,
         eval_updates=settings.validate_every,
         warmup_steps=settings.warmup,
+        shard_base=settings.strategy == SHARDED,
         use_cpu=device.type == "cpu",  # transformers accepts bf16 on a CPU only with this
         disable_tqdm=True,
     )

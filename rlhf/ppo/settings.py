@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -19,6 +19,8 @@ NO_GUARD = "none"
 
 class PPOSettings(TemplateSettings, LoraSettings, PlacementSettings, JudgedSettings):
     """Train a policy towards a higher reward while it stays near the policy it starts from."""
+
+    shardable: ClassVar[bool] = True
 
     from_: StartPolicy = ""
     reward: RewardName = ""

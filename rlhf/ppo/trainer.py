@@ -20,6 +20,7 @@ from transformers.trainer_utils import TrainOutput
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import LARGE_BASE, keep_freed_memory
+from reward.base.sharding import sharded
 from reward.protocol import Rewarder, RewardFunction
 from reward.training.atomic_checkpoints import DraftingTrainer
 from rlhf.ppo.checkpoint import BestPolicy, Identity, load_adapter, load_state, run_identity, save_state
@@ -108,7 +109,8 @@ class PPOTrainer(DraftingTrainer):
         """
         keep_freed_memory(self.base.causal.get_memory_footprint(), LARGE_BASE)
         self._answer_as_reference()
-        with self.base.role(POLICY), explain_out_of_memory(self.args):
+        shards = sharded(self.base.causal, self.collector.actor, wanted=self.args.shard_base)
+        with self.base.role(POLICY), explain_out_of_memory(self.args), shards:
             output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
             if not self.eval_dataset and self.state.global_step == self.state.max_steps:
                 final = rollout_metrics(self._collect(self.updates_done))  # lets the last update be the best
@@ -207,8 +209,6 @@ class PPOTrainer(DraftingTrainer):
         self._stats.add(stats, share)
         # several processes average their gradients, while the shares of all of them add up to 1
         return self.args.world_size * share * loss
-
-    # ---- validation
 
     def evaluate(
         self, eval_dataset: object = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"

@@ -15,7 +15,7 @@ from data.settings import as_dict, parse_settings
 from data.store import Store
 from data.views.frozen_rows import NOTE
 from labeling.texts.pages import bad_input, stored_line, text
-from reward.placement_settings import PROCESS_KEYS, PlacementSettings
+from reward.placement_settings import AUTO, PROCESS_KEYS, SHARDED, PlacementSettings
 from rlhf.kinds import Kind, find_kind, start_command
 from rlhf.ppo.settings import NO_GUARD
 from rlhf.runs import preflight, supervisor
@@ -96,6 +96,8 @@ def resume(store: Store, run_id: int, *, by: str, processes: str | None = None) 
     if not has_checkpoint(store, old):
         raise bad_input("need.checkpoint", run=old.public, command=start_command(old.kind))
     settings = {**former_settings(old), **_frozen_rows(store, old)} | ({"processes": processes} if processes else {})
+    if processes == "1" and settings.get("strategy") == SHARDED:
+        settings["strategy"] = AUTO
     return launch(store, old.kind, settings, by=by, resumes=old.id)
 
 

@@ -31,6 +31,7 @@ from rlhf.models.reward_sources import choose_reward, missing_members, reward_re
 from rlhf.models.start_policy import choose_first_policy, choose_start
 from rlhf.ppo.people.panel import check_people
 from rlhf.ppo.settings import PPOSettings
+from rlhf.runs.memory_need import has_gpu
 from rlhf.runs.preflight_template import check_template_arguments
 from rlhf.runs.preflight_weights import (
     ExportsModel,
@@ -57,7 +58,7 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
     models = resolve_models(store, kind, settings)
     check_installed(as_dict(models))
     check_template_arguments(store, models)
-    plan_processes(store.home, models)
+    plan_processes(store.home, models, None if has_gpu() else 0)  # torch counts GPUs, and is not loaded here
     return models
 
 

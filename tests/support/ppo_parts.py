@@ -80,10 +80,10 @@ def ppo_config(folder: Path, updates: int = 1, **options) -> PPOConfig:
 
 
 def ppo_trainer(
-    base: Base, config: PPOConfig, reward=share_of_letters, train=PROMPTS, held_out=None, start=None
+    base: Base, config: PPOConfig, reward=share_of_letters, train=PROMPTS, held_out=None, start=None, guard=None
 ) -> PPOTrainer:
     policy = {"peft_config" if isinstance(start, LoraConfig) else "start": start}
-    trainer = PPOTrainer(base, reward, config, train_dataset=train, eval_dataset=held_out, **policy)
+    trainer = PPOTrainer(base, reward, config, train_dataset=train, eval_dataset=held_out, guard=guard, **policy)
     trainer.remove_callback(next(c for c in trainer.callback_handler.callbacks if "Printer" in type(c).__name__))
     return trainer
 
@@ -123,13 +123,13 @@ def shake(base: Base, role: str, std: float = 0.1) -> None:
         matrix.data.add_(torch.randn_like(matrix), alpha=std)
 
 
-def random_judge(base: Base) -> RewardModel:
+def random_judge(base: Base, role: str = "judge") -> RewardModel:
     """Return a reward model on the same base with a random adapter and a random head."""
-    base.add_adapter("judge")
+    base.add_adapter(role)
     torch.manual_seed(11)
-    for matrix in base.parameters("judge"):
+    for matrix in base.parameters(role):
         matrix.data.normal_(std=0.2)
-    return RewardModel(base, [Member("judge", torch.randn(base.hidden_size))], describe_base(base))
+    return RewardModel(base, [Member(role, torch.randn(base.hidden_size))], describe_base(base))
 
 
 @torch.no_grad()

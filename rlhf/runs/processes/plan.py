@@ -14,7 +14,8 @@ import yaml  # type: ignore[import-untyped]
 from data.errors import BadInput
 from data.settings import Settings
 from labeling.texts.pages import bad_input
-from reward.placement_settings import AUTO, DeviceSettings
+from reward.placement_settings import AUTO, SHARDED, DeviceSettings, read_placement
+from rlhf.settings import FULL
 
 ACCELERATE_CONFIG = "accelerate.yaml"
 """File in the home with the number of processes, in accelerate's format; see docs/how-to/several-gpus.md."""
@@ -36,30 +37,50 @@ ZERO_STAGES = (0, 1, 2)
 """The stages of DeepSpeed's ZeRO in which every process holds all weights."""
 
 
-def plan_processes(home: Path, settings: Settings, gpus: int = 0, *, resumes: bool = False) -> dict[str, Any]:
+def plan_processes(home: Path, settings: Settings, gpus: int | None = 0, *, resumes: bool = False) -> dict[str, Any]:
     """Return accelerate's configuration for a run on a machine with so many GPUs; empty for one process.
 
-    Raises BadInput for what would be wrong or slower than it looks, with the name of the setting or the file.
+    None GPUs: their number is unknown. Raises BadInput for what would be wrong or slower than it looks, with the name
+    of the setting or the file.
     """
-    if not isinstance(settings, DeviceSettings) or settings.processes == "1":
+    if not isinstance(settings, DeviceSettings):
+        return {}
+    if settings.strategy == SHARDED:
+        _check_sharding(home, settings)
+    if settings.processes == "1":
         return {}
     file = home / ACCELERATE_CONFIG
     config = DEFAULTS | (_read(file, settings.strategy) if file.is_file() else {})
-    on_gpu = gpus and settings.device != "cpu"
+    usable = 0 if settings.device == "cpu" else gpus or 0
     if settings.processes != AUTO:
         count = int(settings.processes)
     else:
-        count = config.get("num_processes") or _most_processes(settings, gpus if on_gpu else 1)
+        count = config.get("num_processes") or _most_processes(settings, usable or 1)
     if count == 1:
+        if settings.strategy == SHARDED and gpus is not None:
+            raise bad_input("refused.sharded_alone", field="strategy")
         return {}
-    if on_gpu and count > gpus:
-        raise bad_input("refused.processes_gpus", field="processes", processes=count, gpus=gpus)
+    if usable and count > usable:
+        raise bad_input("refused.processes_gpus", field="processes", processes=count, gpus=usable)
     if ":" in settings.device:
         raise bad_input("refused.processes_device", field="device", processes=count, device=settings.device)
     if resumes and config["distributed_type"] == "DEEPSPEED":
         raise bad_input("refused.zero_resume", field="strategy", config=str(file))
     check_shares(settings, count)
     return config | {"num_processes": count}
+
+
+def _check_sharding(home: Path, settings: DeviceSettings) -> None:
+    """Raise BadInput for a run whose frozen weights cannot be sharded, as far as its settings say so."""
+    if not settings.shardable:
+        raise bad_input("refused.sharded_kind", field="strategy")
+    if settings.processes == "1":
+        raise bad_input("refused.sharded_alone", field="strategy")
+    if getattr(settings, "finetuning", "") == FULL:
+        raise bad_input("refused.sharded_full", field="finetuning")
+    quantize = getattr(settings, "quantize", "") or read_placement(home)["quantize"]
+    if quantize != "none":
+        raise bad_input("refused.sharded_quantized", field="quantize", quantize=quantize)
 
 
 def _most_processes(settings: DeviceSettings, gpus: int) -> int:
@@ -96,6 +117,8 @@ def _read(file: Path, strategy: str) -> dict[str, Any]:
         reason = str(problem).splitlines()[0]
         raise bad_input("refused.accelerate_file", config=str(file), reason=reason) from None
     kind = config.get("distributed_type") or "NO"
+    if kind == "DEEPSPEED" and strategy == SHARDED:
+        raise bad_input("refused.sharded_deepspeed", field="strategy", config=str(file))
     if strategy == "ddp" or kind == "NO":
         config = {name: value for name, value in config.items() if not name.endswith("_config")}
         config["distributed_type"] = kind = DDP

@@ -7,13 +7,16 @@ import pytest
 
 from data.errors import BadInput
 from data.settings import parse_settings
+from reward.placement_settings import write_placement
+from reward.settings import RewardSettings
 from rlhf.methods.simulate import SimulateSettings
 from rlhf.ppo.settings import PPOSettings
 from rlhf.runs.processes.plan import plan_processes
-from rlhf.settings import SFTSettings
+from rlhf.settings import DPOSettings, SampleSettings, SFTSettings
 from tests.support import ROOT
 
 TWO = (ROOT / "docs" / "accelerate" / "two-cpus.yaml").read_text()
+SHARDED = {"strategy": "sharded"}
 ZERO_2 = (ROOT / "docs" / "accelerate" / "deepspeed.yaml").read_text()
 
 
@@ -47,6 +50,21 @@ def test_a_number_of_processes_goes_before_the_file(tmp_path):
     assert plan_processes(tmp_path, SimulateSettings()) == {}  # a kind without models
 
 
+@pytest.mark.parametrize("kind", [PPOSettings, SFTSettings, DPOSettings, RewardSettings])
+def test_trainings_on_a_frozen_base_can_shard_it(tmp_path, kind):
+    assert planned(tmp_path, gpus=2, kind=kind, strategy="sharded") == (2, "MULTI_GPU")
+
+
+def test_a_home_that_quantises_its_bases_shards_none(tmp_path):
+    write_placement(tmp_path, {"quantize": "8bit"})
+    with pytest.raises(BadInput, match="quantize=8bit packs weights"):
+        planned(tmp_path, TWO, strategy="sharded")
+
+
+def test_before_a_run_is_queued_the_number_of_gpus_is_unknown_and_nothing_is_said_of_it(tmp_path):
+    assert plan_processes(tmp_path, parse_settings(SFTSettings, SHARDED), None) == {}
+
+
 @pytest.mark.parametrize(
     ("text", "settings", "problem"),
     [
@@ -63,7 +81,13 @@ def test_a_number_of_processes_goes_before_the_file(tmp_path):
         (TWO, {"processes": 3, "gpus": 2}, "processes=3, and this machine has 2 GPU"),
         (TWO, {"device": "cuda:1", "gpus": 2}, "2 processes cannot share the one device cuda:1"),
         (TWO, {"processes": "two"}, "processes='two' is no number"),
-        (TWO, {"strategy": "sharded"}, "strategy"),
+        (TWO, {"strategy": "zero"}, "strategy"),
+        (TWO, SHARDED | {"processes": 1}, "needs several processes"),
+        (None, SHARDED, "needs several processes"),
+        (TWO, SHARDED | {"kind": SampleSettings}, "of this kind cannot shard"),
+        (TWO, SHARDED | {"finetuning": "full"}, "finetuning=full trains all weights"),
+        (TWO, SHARDED | {"quantize": "4bit"}, "quantize=4bit packs weights"),
+        (ZERO_2, SHARDED, "asks for DeepSpeed, and strategy=sharded"),
     ],
 )
 def test_what_cannot_be_shared_is_refused_by_name(tmp_path, text, settings, problem):

@@ -17,33 +17,61 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from transformers import TrainerCallback
 
 from reward.base import distributed
 from reward.base.frozen_base import Base
+from reward.base.sharding import held_numbers
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.trainer import PPOTrainer
-from tests.support.ppo_parts import ppo_config, ppo_trainer, share_of_letters
+from tests.support.ppo_parts import ppo_config, ppo_trainer, random_judge, share_of_letters
 
 HELD_OUT = [{"prompt": f"Give {number} tips."} for number in range(5)]  # odd: two processes have uneven shares
 
 
 def main(
-    folder: Path, updates: int, resume: bool = False, kill: str = "", evaluate: bool = True, threads: int = 0, **options
+    folder: Path,
+    updates: int,
+    *,
+    resume: bool = False,
+    kill: str = "",
+    evaluate: bool = True,
+    threads: int = 0,
+    judged: bool = False,
+    **options,
 ) -> None:
-    """Train, and write down the end. `threads`: as many as another process has, whose bits are compared."""
+    """Train, and write down the end. `threads`: as many as another process has, whose bits are compared.
+
+    `judged`: reward and guard are adapters on the policy's base.
+    """
     if threads:
         torch.set_num_threads(threads)
     base = Base.load(folder / "llama")
     config = ppo_config(folder, updates, save_strategy="steps", **options)
+    reward, guard = (random_judge(base), random_judge(base, "guard")) if judged else (Reward(kill), None)
     trainer = ppo_trainer(
-        base, config, held_out=HELD_OUT if evaluate else None, start=folder / "start", reward=Reward(kill)
+        base, config, held_out=HELD_OUT if evaluate else None, start=folder / "start", reward=reward, guard=guard
     )
+    held = Held(base)
+    trainer.add_callback(held)
     if kill.startswith("saving"):
         die_while_saving(int(kill.split()[1]))
     found = last_checkpoint(folder / "ppo") if resume else None
     trainer.train(resume_from_checkpoint=found and str(found))
+    numbers = distributed.all_gather(held.numbers)
     if distributed.rank() == 0:
         write_end(trainer, folder)
+        (folder / "held.json").write_text(json.dumps(numbers))
+
+
+class Held(TrainerCallback):
+    """Note how many numbers of the base this process holds after each optimizer step."""
+
+    def __init__(self, base: Base) -> None:
+        self.base, self.numbers = base, []
+
+    def on_step_end(self, *_, **__):
+        self.numbers.append(held_numbers(self.base.causal))
 
 
 class Reward:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frozen weights of decoder layers, sharded over the processes of a run by torch's `fully_shard` (FSDP2).
+
+Each process holds its part of every layer. A layer is gathered for its own forward and backward pass, and freed after
+it. Adapters, heads, the embedding and the last norm stay whole in every process, so DDP averages gradients as ever,
+and results have the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor
+from transformers import PreTrainedModel
+
+from labeling.texts.pages import bad_input
+from reward.base import distributed
+from reward.base.architecture import decoder_layers
+
+ADAPTER = "lora_"
+"""PEFT's part of the name of each tensor of an adapter."""
+
+
+@contextmanager
+def sharded(model: PreTrainedModel, trained: nn.Module, *, wanted: bool = True) -> Iterator[None]:
+    """Shard the frozen weights of a model's decoder layers inside the block; after it every process has all of them.
+
+    `trained` is the module that holds them and that DDP will wrap. Add all adapters before. All processes must enter
+    and leave together. Without `wanted`, and in a run of one process, nothing changes. Raises BadInput for a model
+    whose layers cannot be sharded.
+    """
+    if not wanted or distributed.world_size() == 1:
+        yield
+        return
+    _shard_layers(model)
+    _hide_frozen(trained)
+    yield
+    for layer in _sharded_layers(model):  # not after an error: the other processes may be gone
+        _keep_whole(layer)
+
+
+@contextmanager
+def whole(model: PreTrainedModel) -> Iterator[None]:
+    """Give every process all weights inside the block, where it works alone; all processes must enter together.
+
+    Processes with unequal shares make different numbers of passes, and a gathered layer needs all of them. Nothing
+    changes for a model that is not sharded now. Blocks do not nest.
+    """
+    layers = [layer for layer in _sharded_layers(model) if any(isinstance(p, DTensor) for p in layer.parameters())]
+    for layer in layers:
+        _keep_whole(layer)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            _keep_part(layer)
+
+
+def held_numbers(model: nn.Module) -> int:
+    """Return how many numbers of a model's parameters this process holds."""
+    return sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in model.parameters())
+
+
+def _shard_layers(model: PreTrainedModel) -> None:
+    """Shard every decoder layer, or shard again what an earlier block left whole."""
+    layers = decoder_layers(model)
+    if not layers:
+        raise bad_input("refused.sharded_layers", field="strategy", model=type(model).__name__)
+    known = _sharded_layers(model)
+    if not known:
+        _check_weights(layers)
+        mesh = init_device_mesh(model.device.type, (dist.get_world_size(),))
+        for layer in layers:
+            kept = {weight for name, weight in layer.named_parameters() if not _is_frozen(name, weight)}
+            fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=kept)
+    for layer in known:
+        _keep_part(layer)
+
+
+def _sharded_layers(model: PreTrainedModel) -> list[Any]:  # of FSDPModule and nn.Module at once
+    return [layer for layer in decoder_layers(model) if isinstance(layer, FSDPModule)]
+
+
+def _is_frozen(name: str, weight: nn.Parameter) -> bool:
+    return not weight.requires_grad and ADAPTER not in name
+
+
+def _check_weights(layers: list[nn.Module]) -> None:
+    """Raise BadInput for frozen weights that are packed, or that two layers share."""
+    seen: set[int] = set()
+    for layer in layers:
+        frozen = [(name, weight) for name, weight in layer.named_parameters() if _is_frozen(name, weight)]
+        for name, weight in frozen:
+            if type(weight) is not nn.Parameter or not weight.is_floating_point():
+                raise bad_input("refused.sharded_packed", field="strategy", weight=name, type=type(weight).__name__)
+            if id(weight) in seen:
+                raise bad_input("refused.sharded_shared", field="strategy", weight=name)
+        seen |= {id(weight) for _, weight in frozen}
+
+
+def _hide_frozen(trained: nn.Module) -> None:
+    """Tell DDP to leave out what is not trained: it copes with no sharded tensor, and every process has the rest."""
+    names = [name for name, weight in trained.named_parameters() if not weight.requires_grad]
+    trained._ddp_params_and_buffers_to_ignore = [*names, *(name for name, _ in trained.named_buffers())]  # type: ignore[assignment]
+
+
+def _keep_whole(layer: Any) -> None:  # noqa: ANN401 (as above)
+    """Gather a layer until `_keep_part`: neither a forward pass nor reading an adapter's tensors shards it again."""
+    layer.set_reshard_after_forward(False, recurse=False)
+    layer.unshard()
+    for module in layer.modules():  # by these hooks of torch every call of state_dict and load_state_dict would shard
+        module._state_dict_pre_hooks.clear()
+        module._load_state_dict_pre_hooks.clear()
+        module._load_state_dict_post_hooks.clear()
+
+
+def _keep_part(layer: Any) -> None:  # noqa: ANN401 (as above)
+    layer.set_reshard_after_forward(True, recurse=False)
+    layer.reshard()
