@@ -88,7 +88,7 @@ labeling.page labeling.rating labeling.writing
 labeling.api
 labeling.projects labeling.commands
 reward.placement_settings reward.training_settings reward.optional_packages reward.model_shape reward.memory_estimate
-reward.prompt_parts reward.labels reward.settings reward.roles reward.protocol
+reward.gpu_need reward.prompt_parts reward.labels reward.settings reward.roles reward.protocol
 reward.base
 reward.heads
 reward.about reward.member reward.model

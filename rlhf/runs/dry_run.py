@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from data.settings import as_dict, parse_settings
 from data.store import Store
 from labeling.texts.pages import text
+from reward.gpu_need import DDP, GpuNeed
 from reward.memory_estimate import MemoryEstimate
+from reward.placement_settings import SHARDED
 from rlhf.kinds import find_kind
 from rlhf.runs import preflight
 from rlhf.runs.memory_need import estimate_run, free_megabytes
@@ -49,3 +52,14 @@ def describe_memory(memory: dict[str, int]) -> str:
     parts = ", ".join(f"{text(f'runs.memory_part_{name}')} {memory[name]:,}" for name in PARTS if memory[name])
     line = text("runs.memory_need", peak=memory["peak"], parts=parts, free=memory["free"])
     return f"{line} {text('runs.memory_too_much')}" if memory["peak"] > memory["free"] else line
+
+
+def describe_gpus(needs: Sequence[GpuNeed], gpus: Sequence[float]) -> str:
+    """Return the need of a run on each GPU by strategy, and the GPUs of this machine, in the reader's language."""
+    here = text("runs.gpus_here", gpus=len(gpus), size=min(gpus)) if gpus else text("runs.gpus_none")
+    by_strategy = {need.strategy: need.gigabytes for need in needs}
+    if len(by_strategy) > 1:
+        line = text("runs.gpu_need_sharded", ddp=by_strategy[DDP], sharded=by_strategy[SHARDED])
+    else:
+        line = text("runs.gpu_need", need=by_strategy[DDP])
+    return f"{line} {here}"

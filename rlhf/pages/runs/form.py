@@ -26,9 +26,9 @@ from rlhf.pages.markup import esc
 from rlhf.pages.runs.preset_choice import CHANGED, PresetChoice
 from rlhf.ppo.settings import NO_GUARD
 from rlhf.presets import PRESETS, preset_keys
-from rlhf.runs.dry_run import describe_memory, memory_document
+from rlhf.runs.dry_run import describe_gpus, describe_memory, memory_document
 from rlhf.runs.launch import launch
-from rlhf.runs.memory_need import estimate_run
+from rlhf.runs.memory_need import estimate_per_gpu, estimate_run, gpu_gigabytes
 from rlhf.runs.preflight import CHECKS
 from rlhf.runs.resolve import Default, resolve_models, shown_defaults
 
@@ -93,13 +93,17 @@ class RunForm:
             parsed = parse_settings(self.kind.settings_class(), _read(given))
         except BadInput as problem:
             return message_html(problem)
+        gpus = gpu_gigabytes()
         try:
-            estimate = estimate_run(self.store, self.kind.name, resolve_models(self.store, self.kind, parsed))
+            resolved = resolve_models(self.store, self.kind, parsed)
+            estimate = estimate_run(self.store, self.kind.name, resolved)
+            per_gpu = estimate_per_gpu(self.store, self.kind.name, resolved, gpus)
         except BadInput as problem:
             return "" if self.missing() else message_html(problem)
         if estimate is None:
             return ""
-        return message_html(text("runs.memory", line=describe_memory(memory_document(estimate))))
+        line = text("runs.memory", line=describe_memory(memory_document(estimate)))
+        return message_html(f"{line} {describe_gpus(per_gpu, gpus)}")
 
     def submit(self, given: Mapping[str, Any], by: str) -> tuple[str, str]:
         """Queue the run; return the line to show and the run's id, which is empty if there is none."""

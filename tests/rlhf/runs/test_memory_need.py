@@ -20,7 +20,7 @@ from rlhf.pages.runs.form import RunForm
 from rlhf.ppo.rollout import STATS_ROWS
 from rlhf.ppo.run import PASS
 from rlhf.runs.dry_run import describe_memory, look_ahead
-from rlhf.runs.memory_need import estimate_run, longest_rows
+from rlhf.runs.memory_need import estimate_per_gpu, estimate_run, gpu_gigabytes, longest_rows
 from rlhf.runs.workloads import COUNTERS, PPO_PASS, READING_ROWS, Lengths
 from tests.bench.memory import measure_shape
 from tests.support.tiny_home import make_tiny_home
@@ -187,3 +187,31 @@ def test_the_form_estimates_the_settings_that_stand_in_it(tiny_home):
     assert "Memory: about" in form.memory({"batch_size": 4})
     assert form.memory({"batch_size": 4}) != form.memory({"batch_size": 40_000})
     assert "batch_size" in form.memory({"batch_size": 0})
+
+
+EIGHT = (80.0,) * 8
+
+
+def test_the_need_of_each_gpu_has_a_line_for_each_strategy_that_the_run_can_take(tiny_home):
+    def strategies(kind, gpus=EIGHT, **settings):
+        parsed = parse_settings(find_kind(kind).settings_class(), settings)
+        return [need.strategy for need in estimate_per_gpu(tiny_home, kind, parsed, gpus)]
+
+    assert strategies("sft") == ["ddp", "sharded"]
+    assert strategies("sft", gpus=()) == strategies("sft", finetuning="full") == ["ddp"]
+    assert strategies("ppo", quantize="4bit") == strategies("sample") == ["ddp"]
+    assert strategies("simulate") == []
+
+
+def test_the_form_says_what_a_gpu_needs_and_what_is_here(tiny_home, monkeypatch):
+    gpu_gigabytes.cache_clear()
+    with gr.Blocks():
+        form = RunForm(tiny_home, find_kind("sft"))
+    assert "On a GPU it needs about 0.0 GB (an estimate). Here there is no NVIDIA GPU." in form.memory({})
+    monkeypatch.setattr("rlhf.runs.memory_need.GPU_QUERY", ("printf", "81559\n81559\n"))
+    gpu_gigabytes.cache_clear()
+    assert "with strategy=ddp, and" in form.memory({})
+    assert "Here there are 2 GPU(s) of 86 GB." in form.memory({})
+    with writing_in("ko"):
+        assert "86 GB GPU가 2개" in form.memory({})
+    gpu_gigabytes.cache_clear()

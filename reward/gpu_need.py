@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory that a run needs on each of several GPUs, by DDP or with a sharded base. Importable without torch.
+
+By DDP every GPU holds all weights. With a sharded base it holds all of them outside of training passes, and in those
+its part of the layers and two layers that are gathered: the one at work and the one before.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from reward.memory_estimate import Workload, estimate_memory
+from reward.model_shape import ModelShape
+from reward.placement_settings import SHARDED
+
+DDP = "ddp"
+GATHERED = 2
+"""Layers of a sharded base that exist whole at once."""
+GIGABYTE = 1000**3 / 2**20
+"""The MB of an estimate (2**20 bytes) in a GB (10**9 bytes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuNeed:
+    """The strategy of a run and the peak on each GPU, in GB."""
+
+    strategy: str
+    gigabytes: float
+
+
+def need_per_gpu(
+    shape: ModelShape,
+    work: Workload,
+    *,
+    gpus: int,
+    strategy: str = DDP,
+    dtype: str = "bfloat16",
+    quantize: str = "none",
+    gigabytes: float | None = None,
+) -> float:
+    """Return the peak in GB on each of the GPUs that share a run; each has so many `gigabytes` (None: enough).
+
+    `work` is that of one process; its rows are shared. The sharded strategy needs several GPUs.
+    """
+    available = None if gigabytes is None else gigabytes * GIGABYTE
+    phases = tuple(replace(phase, rows=math.ceil(phase.rows / gpus)) for phase in work.phases)
+
+    def peak(held: ModelShape, *steps: str) -> float:
+        own = replace(work, phases=tuple(phase for phase in phases if phase.step in steps))
+        if own.phases:
+            need = estimate_memory(held, own, dtype=dtype, quantize=quantize, gpu=True, available=available)
+            return need.peak / GIGABYTE
+        idle = replace(work, phases=phases[:1])
+        need = estimate_memory(held, idle, dtype=dtype, quantize=quantize, gpu=True)
+        return (need.weights + need.adapters + need.optimizer) / GIGABYTE
+
+    if strategy != SHARDED:
+        return peak(shape, "training", "reading", "decoding")
+    return max(peak(_part(shape, gpus), "training"), peak(shape, "reading", "decoding"))
+
+
+def cheapest_fit(
+    shape: ModelShape, work: Workload, *, gpus: int, gigabytes: float, dtype: str = "bfloat16"
+) -> GpuNeed | None:
+    """Return the first strategy, DDP before a sharded base, that fits GPUs of that size; None if none does."""
+    for strategy in (DDP, SHARDED) if gpus > 1 else (DDP,):
+        need = need_per_gpu(shape, work, gpus=gpus, strategy=strategy, dtype=dtype, gigabytes=gigabytes)
+        if need <= gigabytes:
+            return GpuNeed(strategy, need)
+    return None
+
+
+def _part(shape: ModelShape, gpus: int) -> ModelShape:
+    """Return the shape of what a process holds in a pass: its adapters and activations are those of the whole."""
+    layers = math.ceil(shape.layer_weights / gpus) + GATHERED * shape.layer_weights // max(1, shape.layers)
+    layers = min(shape.layer_weights, layers)
+    return replace(shape, layer_weights=layers, weights=shape.weights - shape.layer_weights + layers)
