@@ -23,9 +23,12 @@ class RunSettings(Protocol):
     seed: int
 
 
-def trainer_arguments(folder: Path, settings: RunSettings, device: torch.device) -> dict[str, Any]:
+def trainer_arguments(
+    folder: Path, settings: RunSettings, device: torch.device, *, whole: bool = False
+) -> dict[str, Any]:
     """Return arguments that save the newest checkpoint to `folder`, train on `device` and report to nobody.
 
+    `whole`: all weights of a model are trained, and text may not reach those that read images.
     Settings without `TrainerSettings` take its defaults. Raises BadInput for passes that do not divide a step.
     """
     shared = settings if isinstance(settings, TrainerSettings) else TrainerSettings()
@@ -41,6 +44,8 @@ def trainer_arguments(folder: Path, settings: RunSettings, device: torch.device)
         "report_to": "none",
         "disable_tqdm": True,
         "use_cpu": device.type == "cpu",
+        # DDP walks the graph of every pass for them; a LoRA has none, and checkpointed layers allow no walk
+        "ddp_find_unused_parameters": whole and not shared.gradient_checkpointing,
         **divide_step(settings.batch_size, shared.per_device_batch_size),
     }
 

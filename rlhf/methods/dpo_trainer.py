@@ -143,7 +143,7 @@ def dpo_config(folder: Path, settings: DPOSettings, rows: int, device: torch.dev
     """Return a DPOConfig: no telemetry, a checkpoint every 50 steps."""
     steps = settings.max_steps or max(1, math.ceil(math.ceil(rows / settings.batch_size) * settings.epochs))
     return DPOConfig(
-        **trainer_arguments(folder, settings, device),
+        **trainer_arguments(folder, settings, device, whole=trains_all_weights(settings)),
         warmup_steps=min(10, steps // 5),
         beta=settings.beta,
         **loss_options(settings.loss, settings.label_smoothing),

@@ -158,7 +158,7 @@ def build_trainer(folder: Path, settings: PretrainSettings, model: PreTrainedMod
     add_fused_lm_head(model)
     shrink_tiles(model.device)
     arguments = TrainingArguments(
-        **trainer_arguments(folder, settings, model.device),
+        **trainer_arguments(folder, settings, model.device, whole=bool(settings.from_)),
         warmup_steps=min(100, settings.max_steps // 10),
         max_steps=settings.max_steps,
         bf16=bfloat16_is_faster(model.device),

@@ -143,7 +143,7 @@ def build_trainer(
     """
     steps = settings.max_steps or math.ceil(math.ceil(len(data) / settings.batch_size) * settings.epochs)
     arguments = SFTConfig(
-        **trainer_arguments(folder, settings, base.device),
+        **trainer_arguments(folder, settings, base.device, whole=trains_all_weights(settings)),
         warmup_steps=min(20, steps // 10),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
