@@ -17,6 +17,7 @@ from data import Store
 from data.run_context import RunContext
 from data.settings import as_dict, parse_settings
 from data.tables.process_identity import identify_process
+from data.views.frozen_rows import current_instructions
 from rlhf.clinic import examination
 from rlhf.kinds import KINDS
 from tests.support import PATIENCE, ROOT
@@ -34,6 +35,8 @@ TRAINED = ALONE | FAST | {"from": "p1"}
 ANSWERS = {"max_new_tokens": 8, "batch_size": 16}
 SECONDS = ("seconds", "peak_mb")
 TIMES = ("second", "runtime")
+TRIAL = {"from": "p1", "steps": 2, "rank": 2, "batch_size": 5, "max_new_tokens": 8, "prompts": 5}
+TRIAL |= {"judge": "reward", "reward": "r1", "learning_rate": 1e-2}
 SFT = TRAINED | {"per_device_batch_size": 2}
 RUNS = {
     "lora": ("reward", FAST | {"method": "lora", "epochs": 1, "labels": "import", "members": 2}),
@@ -52,6 +55,8 @@ RUNS = {
         ANSWERS | {"policies": "p2,p3", "against": "p1", "judge": "reward", "reward": "r1", "best_of": 2},
     ),
     "embed": ("embed", {"clusters": 2, "batch_size": 4}),
+    "quantity": ("quantity", TRIAL | {"counts": [8]}),
+    "ab": ("ab", TRIAL | {"a": "s1"}),
     "online": ("online", ONLINE | ALONE | {"from": "p1", "labels": "person", "max_labels": 16}),
     "stopped": ("sft", SFT),
 }
@@ -69,6 +74,7 @@ def homes(tmp_path_factory):
         store.instructions.add(
             f"Thank Mina for thing {number}.", "Dear Mina, thank you." * (1 + number % 3), source="test"
         )
+    store.snapshots.freeze("instructions", list(current_instructions(store))[:8], {}, "eight")
     text = write_lines(folder)
     for kind, given in RUNS.values():
         settings = {"text": text} | given if kind == "pretrain" else given
