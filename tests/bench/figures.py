@@ -154,6 +154,13 @@ def training(home: Path) -> dict:
     return figure.training(home)
 
 
+def two_processes(home: Path) -> dict:
+    """See tests.bench.two_processes, which needs both cores: only where it is asked for."""
+    from tests.bench import two_processes as figure
+
+    return figure.two_processes(home)
+
+
 FIGURES: dict[str, Callable[[Path], dict]] = {
     "clinic_quality": clinic_quality,
     "near_duplicates": near_duplicates_speed,
@@ -178,6 +185,7 @@ FIGURES: dict[str, Callable[[Path], dict]] = {
     "memory_estimate_large": memory_estimate_large,
     "training": training,
     "training_peaks": training_peaks,
+    "two_processes": two_processes,
     "import_large": import_large,
     "export_large": export_large,
 }
@@ -189,5 +197,7 @@ SMALLER: dict[str, Callable[[Path], dict]] = {
     "export_large": partial(export_large, rows=50_000),
 }
 """What `make bench` measures in their place, so that all of it ends within half an hour; ONLY=name has the full size."""
-ALONE = frozenset({"ppo", "ppo_curve", "reward_skill", "reward_speed", "memory_estimate_large", "training_peaks"})
+ALONE = frozenset(
+    {"ppo", "ppo_curve", "reward_skill", "reward_speed", "memory_estimate_large", "training_peaks", "two_processes"}
+)
 """Takes many minutes at any size that says something: measured by name only."""
