@@ -74,7 +74,7 @@ def queue_judging(store: Store, run: Run, kind: Kind, report: dict[str, Any]) ->
         return report
     assert policy.parent_id is not None
     against = {"from": policy.public, "against": public_id(POLICY, policy.parent_id)}
-    shared = {name: value for name, value in as_dict(settings).items() if name in SHARED}
+    shared = {name: value for name, value in as_dict(settings).items() if name in SHARED and value != SHARDED}
     try:
         sampling = enqueue(
             store, "sample", shared | against | {"prompts": wanted, "until_decided": True}, by=run.created_by

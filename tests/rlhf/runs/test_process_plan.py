@@ -11,6 +11,7 @@ from reward.placement_settings import write_placement
 from reward.settings import RewardSettings
 from rlhf.methods.simulate import SimulateSettings
 from rlhf.ppo.settings import PPOSettings
+from rlhf.runs import supervisor
 from rlhf.runs.launch import launch, resume
 from rlhf.runs.processes.plan import plan_processes
 from rlhf.settings import DPOSettings, SampleSettings, SFTSettings
@@ -98,7 +99,8 @@ def test_what_cannot_be_shared_is_refused_by_name(tmp_path, text, settings, prob
         planned(tmp_path, text, **settings)
 
 
-def test_a_sharded_run_that_resumes_in_one_process_is_no_longer_sharded(tmp_path):
+def test_a_sharded_run_that_resumes_in_one_process_is_no_longer_sharded(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "ensure", lambda home: None)
     store = make_clinic_home(tmp_path / "home", make_tiny_model("llama", tmp_path / "model"), rows=10)
     run = launch(store, "sft", SHARDED | {"processes": "2"}, by="test")
     store.runs.finish(run.id, "cancelled")
