@@ -44,11 +44,13 @@ def test_a_model_without_a_list_of_layers_is_refused(model, monkeypatch):
     refused(model, "LlamaForCausalLM has no single list of decoder layers")
 
 
-def test_nothing_changes_for_a_run_that_does_not_ask_and_in_one_process(model, monkeypatch):
+def test_one_process_has_nothing_to_share(model, monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 1)
+    refused(model, "needs several processes")
+
+
+def test_nothing_changes_for_a_run_that_does_not_ask(model):
     every = sum(weight.numel() for weight in model.parameters())
     with sharded(model, model, wanted=False), whole(model):
-        assert held_numbers(model) == every
-    monkeypatch.setattr(distributed, "world_size", lambda: 1)
-    with sharded(model, model), whole(model):
         assert held_numbers(model) == every
     assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
