@@ -77,13 +77,13 @@ FORMULAS = f"""## Formulas
 | --- | --- |
 | weights, `ddp` | 2 a weight |
 | weights, `sharded`, in a training pass | layers: 2/N a weight, and {GATHERED} whole layers; all others: 2 a weight |
-| weights, `sharded`, elsewhere | 2 a weight |
+| weights, `sharded`, elsewhere | 2 a weight; of the layers 2/N more |
 | adapters | 4 for each of rank x (rows + columns) of every matrix, for each role |
 | optimizer | 12 a trained number: a gradient and AdamW's two moments in float32 |
 | activations, cache, logits | those of the largest phase, as the estimate before a run counts them |
 
 The peak is that of the largest phase. What CUDA takes for itself is not counted. Phases of PPO take fewer rows if
-memory is short. Outside of training passes a sharded base is whole: while it is loaded, in rollouts and scores, and at
+memory is short. Outside of training passes a sharded base is gathered beside its part: in rollouts and scores, and at
 the end. Sharding makes room for activations in training.
 
 **A base whose weights do not fit one GPU does not fit by sharding.** On a CPU the

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory that a run needs on each of several GPUs, by DDP or with a sharded base. Importable without torch.
 
-By DDP every GPU holds all weights. With a sharded base it holds all of them outside of training passes, and in those
-its part of the layers and two layers that are gathered: the one at work and the one before.
+By DDP every GPU holds all weights. With a sharded base it holds its part of the layers, and in a training pass two
+layers that are gathered: the one at work and the one before. Outside of training passes it gathers all of them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def need_per_gpu(
 
     if strategy != SHARDED:
         return peak(shape, "training", "reading", "decoding")
-    return max(peak(_part(shape, gpus), "training"), peak(shape, "reading", "decoding"))
+    two = min(shape.layer_weights, GATHERED * shape.layer_weights // max(1, shape.layers))
+    training = peak(_with_part(shape, gpus, two), "training")
+    return max(training, peak(_with_part(shape, gpus, shape.layer_weights), "reading", "decoding"))
 
 
 def cheapest_fit(
@@ -71,8 +73,7 @@ def cheapest_fit(
     return None
 
 
-def _part(shape: ModelShape, gpus: int) -> ModelShape:
-    """Return the shape of what a process holds in a pass: its adapters and activations are those of the whole."""
-    layers = math.ceil(shape.layer_weights / gpus) + GATHERED * shape.layer_weights // max(1, shape.layers)
-    layers = min(shape.layer_weights, layers)
+def _with_part(shape: ModelShape, gpus: int, gathered: int) -> ModelShape:
+    """Return the shape of a process's part of the layers and so many gathered weights, with all other parts."""
+    layers = math.ceil(shape.layer_weights / gpus) + gathered
     return replace(shape, layer_weights=layers, weights=shape.weights - shape.layer_weights + layers)

@@ -32,12 +32,14 @@ def sharded(model: PreTrainedModel, trained: nn.Module, *, wanted: bool = True) 
     """Shard the frozen weights of a model's decoder layers inside the block; after it every process has all of them.
 
     `trained` is the module that holds them and that DDP will wrap. Add all adapters before. All processes must enter
-    and leave together. Without `wanted`, and in a run of one process, nothing changes. Raises BadInput for a model
-    whose layers cannot be sharded.
+    and leave together. Without `wanted` nothing changes. Raises BadInput in a run of one process, and for a model whose
+    layers cannot be sharded.
     """
-    if not wanted or distributed.world_size() == 1:
+    if not wanted:
         yield
         return
+    if distributed.world_size() == 1:
+        raise bad_input("refused.sharded_alone", field="strategy")
     _shard_layers(model)
     _hide_frozen(trained)
     yield

@@ -67,6 +67,13 @@ def test_the_pairs_take_placement_template_and_length_from_the_training(notes):
     assert settings["until_decided"]
 
 
+def test_the_answers_to_judge_of_a_sharded_training_come_from_whole_bases(notes):
+    run = trained(notes, strategy="sharded", processes=2)
+    assert queue_judging(notes, run, KINDS["sft"], {}) == {"judged_by": "run2"}
+    settings = notes.runs.get(2).settings
+    assert (settings["processes"], settings["strategy"]) == ("2", "auto")
+
+
 def test_no_pair_is_queued_where_it_would_tell_nothing(notes):
     off = trained(notes, judge_pairs=0)
     assert queue_judging(notes, off, KINDS["sft"], {}) == {}

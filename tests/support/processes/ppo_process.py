@@ -60,7 +60,8 @@ def main(
     trainer.train(resume_from_checkpoint=found and str(found))
     numbers = distributed.all_gather(held.numbers)
     if distributed.rank() == 0:
-        write_end(trainer, folder, numbers)
+        write_end(trainer, folder)
+        (folder / "held.json").write_text(json.dumps(numbers))
 
 
 class Held(TrainerCallback):
@@ -101,7 +102,7 @@ def die_while_saving(number: int) -> None:
     torch.save = save
 
 
-def write_end(trainer: PPOTrainer, folder: Path, held: list[list[int]]) -> None:
+def write_end(trainer: PPOTrainer, folder: Path) -> None:
     """Weights, value head, Adam's moments and what was logged."""
     tensors = {f"last.{i}": p.detach() for i, p in enumerate(trainer.model.parameters()) if p.requires_grad}
     tensors |= {f"best.{name}": tensor for name, tensor in trainer.best.weights.items()}
@@ -114,7 +115,6 @@ def write_end(trainer: PPOTrainer, folder: Path, held: list[list[int]]) -> None:
     end = {
         "best": trainer.best.numbers(),
         "kl_coef": trainer.ppo_state.kl_coef,
-        "held": held,
         "logs": [log for log in logs if "train_loss" not in log],
     }
     (folder / "end.json").write_text(json.dumps(end))

@@ -11,9 +11,13 @@ from reward.placement_settings import write_placement
 from reward.settings import RewardSettings
 from rlhf.methods.simulate import SimulateSettings
 from rlhf.ppo.settings import PPOSettings
+from rlhf.runs import supervisor
+from rlhf.runs.launch import launch, resume
 from rlhf.runs.processes.plan import plan_processes
 from rlhf.settings import DPOSettings, SampleSettings, SFTSettings
 from tests.support import ROOT
+from tests.support.tiny_home import make_clinic_home
+from tests.support.tiny_model import make_tiny_model
 
 TWO = (ROOT / "docs" / "accelerate" / "two-cpus.yaml").read_text()
 SHARDED = {"strategy": "sharded"}
@@ -93,3 +97,14 @@ def test_before_a_run_is_queued_the_number_of_gpus_is_unknown_and_nothing_is_sai
 def test_what_cannot_be_shared_is_refused_by_name(tmp_path, text, settings, problem):
     with pytest.raises(BadInput, match=problem):
         planned(tmp_path, text, **settings)
+
+
+def test_a_sharded_run_that_resumes_in_one_process_is_no_longer_sharded(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "ensure", lambda home: None)
+    store = make_clinic_home(tmp_path / "home", make_tiny_model("llama", tmp_path / "model"), rows=10)
+    run = launch(store, "sft", SHARDED | {"processes": "2"}, by="test")
+    store.runs.finish(run.id, "cancelled")
+    (store.home / "runs" / str(run.id) / "checkpoint" / "checkpoint-1").mkdir(parents=True)
+    settings = [resume(store, run.id, by="test", processes=count).settings for count in ("1", "3")]
+    assert [(each["processes"], each["strategy"]) for each in settings] == [("1", "auto"), ("3", "sharded")]
+    store.close()
