@@ -55,7 +55,8 @@ def test_ppo_on_a_sharded_base_has_the_bits_of_ddp_and_holds_half_of_its_layers(
     ends = [json.loads((tmp_path / name / "end.json").read_text()) for name in ("ddp", "sharded", "resumed")]
     assert [end["best"] for end in ends[1:]] == [ends[0]["best"]] * 2
     assert ends[1]["logs"] == ends[0]["logs"]
-    whole, *parts = ({number for numbers in end["held"] for number in numbers} for end in ends)
+    held = [json.loads((tmp_path / name / "held.json").read_text()) for name in ("ddp", "sharded", "resumed")]
+    whole, *parts = ({number for numbers in processes for number in numbers} for processes in held)
     frozen = sum(weight.numel() for layer in decoder_layers(base.causal) for weight in layer.parameters())
     (every,) = whole
     assert parts == [{every - frozen // 2}] * 2
