@@ -68,7 +68,7 @@ def cmd_worker(args: argparse.Namespace) -> dict[str, Any]:
         raise BadInput("a worker needs a token", f"Give --token, or set {TOKEN}.", field="token")
     limit_repeats()
     worker = Worker(args.home.expanduser() / JOBS, args.server, token, args.node or socket.gethostname())
-    worker.moved = _read_bases(args.base)
+    worker.moved = read_bases(args.base)
     signal.signal(signal.SIGTERM, worker.end)
     signal.signal(signal.SIGINT, worker.end)
     return worker.work(once=args.once)
@@ -192,7 +192,7 @@ def _is_whole(file: Path) -> bool:
     return not file.parent.name.endswith(DRAFT)
 
 
-def _read_bases(given: Sequence[str]) -> dict[str, str]:
+def read_bases(given: Sequence[str]) -> dict[str, str]:
     """Return the folders of NAME=FOLDER. Raises BadInput for another form."""
     for text in given:
         if "=" not in text:

@@ -23,6 +23,8 @@ from rlhf.launchers.remote import WorkerLauncher
 
 TOKEN = "PREFERENCE_LOOP_WORKER_TOKEN"
 """The environment variable in which a job finds the token of its run."""
+MISSING = "MISSING"
+"""Our word for a job that Ray does not know."""
 ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 """Statuses of a job that has ended."""
 LOOK_SECONDS, TIMEOUT = 3.0, 10.0
@@ -43,11 +45,20 @@ class RayLauncher(WorkerLauncher):
         self._cancelled_at: dict[int, float] = {}
 
     def submit(self, run: Run) -> None:
-        """Submit a queued run once; end it if Ray refuses, or if its job ended before it began."""
+        """Submit a queued run once; end it if Ray refuses, or if its job ended before it began.
+
+        The handle is stored first. So a supervisor that was killed meanwhile finds the job, with the token that it has.
+        """
         try:
             if run.handle is None:
-                self.store.runs.set_handle(run.id, self._submit(run))
-            elif self._status(run) in ENDED and self.store.runs.get(run.id).state == "queued":
+                self.store.runs.set_handle(run.id, self._name(run))
+                run = self.store.runs.get(run.id)
+            status = self._status(run)
+            if status == MISSING:
+                token = self.store.worker_tokens.issue_for_run(run.id)
+                self._ask("POST", "/api/jobs/", job_document(read_cluster(self.store.home), str(run.handle), token))
+                self._looked.pop(run.id, None)
+            elif status in ENDED and self.store.runs.get(run.id).state == "queued":
                 self._refuse(run, self.explain_end(run))
         except RayAway as problem:
             LOG.warning("%s waits: Ray cannot be reached: %s", run.public, problem)
@@ -87,31 +98,16 @@ class RayLauncher(WorkerLauncher):
         self._looked.pop(run.id, None)
         self._cancelled_at.pop(run.id, None)
 
-    def _submit(self, run: Run) -> str:
-        """Submit the job of a run and return its id; a job that exists already is the run's own."""
-        cluster = read_cluster(self.store.home)
+    def _name(self, run: Run) -> str:
+        """Return the submission id of a run, which depends on the run alone."""
         mark = hashlib.sha256(f"{self.store.home.resolve()} {run.id} {run.created_at}".encode()).hexdigest()[:12]
-        handle = f"preference-loop-{run.public}-{mark}"
-        try:
-            self._ask(
-                "POST", "/api/jobs/", job_document(cluster, handle, self.store.worker_tokens.issue_for_run(run.id))
-            )
-        except BadInput:
-            if not self._exists(handle):
-                raise
-        return handle
-
-    def _exists(self, handle: str) -> bool:
-        try:
-            return bool(self._ask("GET", f"/api/jobs/{handle}"))
-        except BadInput:
-            return False
+        return f"preference-loop-{run.public}-{mark}"
 
     def _status(self, run: Run) -> str:
-        """Return the status of the run's job, asked for at most every few seconds."""
+        """Return the status of the run's job, asked for at most every few seconds; MISSING if Ray knows no such job."""
         at, status = self._looked.get(run.id, (0.0, ""))
         if not at or time.monotonic() - at > LOOK_SECONDS:
-            status = str(self._ask("GET", f"/api/jobs/{run.handle}").get("status"))
+            status = str(self._ask("GET", f"/api/jobs/{run.handle}", missing={"status": MISSING}).get("status"))
             self._looked[run.id] = (time.monotonic(), status)
         return status
 
@@ -126,8 +122,13 @@ class RayLauncher(WorkerLauncher):
         self.store.runs.claim_elsewhere(run.handle or "ray", "ray", run.id)
         self.store.runs.finish(run.id, "failed", error=error)
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the JSON answer of Ray. Raises RayAway, or BadInput with Ray's words for a refusal."""
+    def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, missing: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the JSON answer of Ray, or `missing` if there is no such job.
+
+        Raises RayAway, or BadInput with Ray's words for a refusal.
+        """
         import httpx
 
         cluster = read_cluster(self.store.home)
@@ -140,6 +141,8 @@ class RayLauncher(WorkerLauncher):
             raise RayAway(str(problem) or type(problem).__name__) from problem
         if response.is_success:
             return document if isinstance(document, dict) else {}
+        if response.status_code == 404 and missing is not None:
+            return missing
         words = " ".join(response.text.split())[:300]
         raise BadInput(f"Ray answered {response.status_code}: {words}", "Check cluster.yaml and the cluster.")
 

@@ -101,14 +101,26 @@ def test_several_runs_are_submitted_at_once_beside_one_here(tiny_store, ray, clu
     until(lambda: queue.step() is not None and tiny_store.runs.get(here).over)
 
 
-def test_a_job_that_exists_already_is_the_run_s_own(tiny_store, ray, cluster, queue):
+def test_a_supervisor_that_was_killed_finds_the_job_that_it_submitted(tiny_store, ray, cluster, queue):
     ray.room = False
     run = enqueue(tiny_store)
     queue.step()
-    handle = tiny_store.runs.get(run).handle
-    tiny_store.execute("UPDATE runs SET handle = NULL WHERE id = ?", [run])  # killed before it was stored
+    next_queue = RunQueue(tiny_store, queue.local, {"ray": RayLauncher(tiny_store)})
+    for _ in range(2):
+        next_queue.step()
+    ((id, asked),) = ray.asked.items()
+    assert tiny_store.runs.get(run).handle == id
+    token = asked["runtime_env"]["env_vars"]["PREFERENCE_LOOP_WORKER_TOKEN"]
+    assert tiny_store.worker_tokens.find(token).run_id == run
+
+
+def test_a_job_that_was_never_submitted_is_submitted_by_the_next_supervisor(tiny_store, ray, cluster, queue):
+    ray.room = False
+    run = enqueue(tiny_store)
     queue.step()
-    assert (tiny_store.runs.get(run).handle, list(ray.asked)) == (handle, [handle])
+    ray.asked.clear()  # killed after the handle was stored, before Ray had the job
+    queue.step()
+    assert list(ray.asked) == [tiny_store.runs.get(run).handle]
 
 
 def test_a_job_that_ends_without_beginning_the_run_fails_it_with_the_log(tiny_store, ray, cluster, queue):
