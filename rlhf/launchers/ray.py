@@ -9,6 +9,7 @@ reports do.
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import time
 from typing import Any
@@ -30,6 +31,11 @@ ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 LOOK_SECONDS, TIMEOUT = 3.0, 10.0
 """Seconds between two questions about a job, and for each step of a request."""
 LOG_CHARACTERS = 1500
+
+
+def read_token() -> str:
+    """Return the token in this process's environment; empty without one."""
+    return os.environ.get(TOKEN, "")
 
 
 class RayAway(Exception):
@@ -132,7 +138,8 @@ class RayLauncher(WorkerLauncher):
         import httpx
 
         cluster = read_cluster(self.store.home)
-        headers = {"authorization": f"Bearer {cluster.token}"} if cluster.token else {}
+        own = os.environ.get("RAY_AUTH_TOKEN", "")
+        headers = {"authorization": f"Bearer {own}"} if own else {}
         url = cluster.address.rstrip("/") + path
         try:
             response = httpx.request(method, url, json=body, headers=headers, timeout=TIMEOUT)

@@ -25,7 +25,7 @@ from tests.support.jobs.server import JobServer
 
 @pytest.fixture
 def ray(monkeypatch):
-    monkeypatch.setenv("RAY_TOKEN", "secret")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
     monkeypatch.setattr("rlhf.launchers.ray.LOOK_SECONDS", 0.0)
     ray = FakeRay("secret")
     yield ray
@@ -38,7 +38,7 @@ def cluster(tiny_store, ray, tmp_path):
 
     def write(**more) -> None:
         command = f"{sys.executable} {node.__file__}"
-        given = {"address": ray.address, "server": "http://127.0.0.1:9", "token_env": "RAY_TOKEN", "command": command}
+        given = {"address": ray.address, "server": "http://127.0.0.1:9", "command": command}
         (tiny_store.home / FILE).write_text(yaml.safe_dump(given | {"home": str(tmp_path / "node")} | more))
 
     write()
@@ -151,7 +151,7 @@ def test_a_run_waits_while_ray_is_away_and_fails_if_it_refuses(tiny_store, ray, 
     run = enqueue(tiny_store)
     queue.step()
     assert tiny_store.runs.get(run).state == "queued"
-    monkeypatch.setenv("RAY_TOKEN", "another")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "another")
     cluster()
     queue.step()
     assert "Ray answered 401" in tiny_store.runs.get(run).error
