@@ -205,6 +205,7 @@ class SamplingRun:
         limits = SamplingLimits(settings.max_new_tokens, settings.batch_size, settings.temperature)
         sampling: dict[str, Any] = {"temperature": settings.temperature, "max_new_tokens": settings.max_new_tokens}
         sampling |= {"template_set": list(settings.template_set)} if settings.template_set else {}
+        sampling |= {"sampler": "served"} if sampler.sampler.served else {}  # the seed alone does not repeat the answer
         about = {"policy_id": sampler.policy.id, "sampling": sampling, "seed": settings.seed}
         answers = distributed.map_shards(lambda own: sampler.draw(own, limits, settings.seed) if own else [], requests)
         return [

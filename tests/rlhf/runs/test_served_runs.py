@@ -132,6 +132,16 @@ def test_a_served_run_is_the_run_in_process_and_leaves_nothing_behind(home, serv
     assert server.adapters == {}
 
 
+def test_stored_answers_say_that_a_server_sampled_them(home, server):
+    """Their seed alone does not repeat them in process."""
+    store = home("served")
+    done(store, "sample", rollouts=server.url)
+    answers = store.completions.of_policy(2)
+    assert {answer.sampling["sampler"] for answer in answers} == {"served"}
+    done(store, "sample")
+    assert "sampler" not in store.completions.of_policy(2)[-1].sampling
+
+
 def test_a_run_that_waits_for_its_servers_says_so_on_its_page_and_can_be_cancelled(home, server):
     store = home("served")
     context, settings = context_of(store, "ppo", rollouts=server.url)
