@@ -51,9 +51,9 @@ def tiny_base(kind: str, folder: Path) -> Base:
     return Base.load((make_family if kind in FAMILIES else make_tiny_model)(kind, folder / kind))
 
 
-def starting_adapter(base: Base, folder: Path, scale: float = 0.1) -> Path:
+def starting_adapter(base: Base, folder: Path, scale: float = 0.1, config: LoraConfig | None = None) -> Path:
     """Save an adapter that changes the base's distribution clearly, and return its folder."""
-    base.add_adapter("start")
+    base.add_adapter("start", config=config)
     torch.manual_seed(5)
     for matrix in base.parameters("start"):
         torch.nn.init.normal_(matrix, std=scale)

@@ -17,6 +17,7 @@ from data import Store
 from data.settings import as_dict, parse_settings
 from reward.base.architecture import decoder_layers
 from reward.base.frozen_base import Base
+from reward.base.lora_targets import lora_config
 from rlhf.kinds import KINDS
 from tests.support import PATIENCE, ROOT
 from tests.support.labeled_notes import fill
@@ -36,13 +37,17 @@ OPTIONS = {
     "gradient_accumulation_steps": 2,
 }
 JUDGED = OPTIONS | {"judged": True, "critic": "reward", "activation_checkpointing": True}
-"""Seven adapters or heads on one base, three of them trained or read in every pass, and layers computed again."""
+"""Five adapters on one base, two of them trained; the backward pass computes each layer again."""
 
 
-@pytest.mark.parametrize("options", [OPTIONS, JUDGED], ids=["joint critic", "adapters for all roles"])
-def test_ppo_on_a_sharded_base_has_the_bits_of_ddp_and_holds_half_of_its_layers(tmp_path, options):
+@pytest.mark.parametrize(
+    ("options", "layers"),
+    [(OPTIONS, "1-"), (JUDGED, "")],
+    ids=["joint critic above a frozen layer", "adapters for all roles"],
+)
+def test_ppo_on_a_sharded_base_has_the_bits_of_ddp_and_holds_half_of_its_layers(tmp_path, options, layers):
     base = tiny_base("llama", tmp_path)
-    starting_adapter(base, tmp_path)
+    starting_adapter(base, tmp_path, config=lora_config(base.causal, layers=layers))
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(TWO)]
     command += ["-m", "tests.support.processes.sharded_ppo", str(tmp_path), json.dumps(options)]
     ended = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
