@@ -4,6 +4,7 @@ PYTHON ?= $(or $(shell for v in python3 python3.13 python3.12 python3.11; do $$v
 VENV ?= .venv
 DOCS_VENV ?= .venv-docs
 RAY_VENV ?= .venv-ray
+VLLM_VENV ?= .venv-vllm
 PORT ?= 7860
 HOME_DIR ?=
 GPU ?=
@@ -16,7 +17,7 @@ HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage attack check-cluster matrix bench study gpu screenshots lint format architecture reference lock docs docs-build
+.PHONY: help setup dev run test coverage attack check-cluster matrix bench study gpu check-vllm screenshots lint format architecture reference lock docs docs-build
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +33,7 @@ help:
 	@echo "make bench [ONLY=name]                the short figures, one JSON line each"
 	@echo "make study NAME=name                  one many-seed figure, resumable"
 	@echo "make gpu                              figures of a machine with a GPU; 10 minutes. Without one, a tiny trial run"
+	@echo "make check-vllm                       PPO in process and on a real vLLM server, which it installs (3 GB); 30 minutes"
 	@echo "make architecture                     draw docs/images/architecture.svg from the imports"
 	@echo "make reference                        write docs/reference: commands, settings, HTTP and Python APIs, metrics"
 	@echo "make lock                             write requirements.lock: the newest versions that requirements.txt allows"
@@ -106,6 +108,13 @@ study: dev
 
 gpu: dev
 	"$(BIN)/python" -m tests.gpu
+
+$(VLLM_VENV)/.installed: tests/vllm/install.sh
+	sh tests/vllm/install.sh "$(VLLM_VENV)" "$(PYTHON)"
+	@touch "$@"
+
+check-vllm: dev $(VLLM_VENV)/.installed
+	$(TEST_ENV) PREFERENCE_LOOP_VLLM="$(VLLM_VENV)/bin/vllm" "$(BIN)/python" -m tests.vllm
 
 architecture: dev
 	"$(BIN)/python" -m docs.architecture
