@@ -2,8 +2,8 @@
 """The process that computes figures on labels: `python -m labeling.quality.figures_worker HOME`.
 
 It reads names of `figure_functions`, one a line, from standard input. It writes the fields of each `Computed`, pickled,
-to standard output. It runs at the lowest priority and cannot write to the store. It ends with its standard input, so it
-never outlives the server, and after some minutes without a name.
+to standard output. It runs at a lower priority than the server and cannot write to the store. It ends with its standard
+input, so it never outlives the server, and after some minutes without a name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ IDLE_SECONDS = 300.0
 """The process ends if nobody asks for so long."""
 LOCK = "figures.lock"
 """The file of the home that lets one such process compute at a time: labeling processes have their own."""
-LOWEST_PRIORITY = 19
+NICENESS = 5
+"""A server gets three times the share of a busy core. The lowest priority would starve beside a training."""
 
 
 class Computed(NamedTuple):
@@ -62,7 +63,7 @@ def compute(store: Store, name: str, function: Callable[[Store], Any]) -> Comput
 
 def main(home: Path) -> None:
     """Answer names until standard input ends or stays idle."""
-    os.nice(LOWEST_PRIORITY)
+    os.nice(NICENESS)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     store, functions, names = Store(home, read_only=True), figure_functions(), queue.Queue[str]()

@@ -110,7 +110,7 @@ async def beside_figures(port: int, _: int, researcher: str, person: str) -> dic
     client, labeler = site(port, researcher), Labeler(port, person)
     calls = looks(client)["#labels"]
     await labeler.ask()
-    for _ in range(5 * TURNS):
+    while labeler.item and len(labeler.client_ms) < 5 * TURNS:
         await labeler.label()
     alone = sorted(labeler.client_ms)
     labeler.client_ms.clear()

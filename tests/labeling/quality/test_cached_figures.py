@@ -131,7 +131,7 @@ def test_every_figure_is_computed_on_a_store_that_refuses_to_write(store, labels
     reader.close()
 
 
-def test_the_process_opens_the_store_for_reading_only_at_the_lowest_priority(store, labels, monkeypatch):
+def test_the_process_opens_the_store_for_reading_only_at_a_lower_priority(store, labels, monkeypatch):
     opened = []
     monkeypatch.setattr(figures_worker, "Store", lambda home, read_only: opened.append(read_only))
     monkeypatch.setattr(figures_worker.os, "nice", opened.append)
@@ -140,7 +140,7 @@ def test_the_process_opens_the_store_for_reading_only_at_the_lowest_priority(sto
     monkeypatch.setattr(figures_worker.os, "_exit", lambda status: None)
     monkeypatch.setattr(figures_worker.os, "dup2", lambda *descriptors: None)
     figures_worker.main(store.home)  # ends as nobody asks
-    assert opened == [figures_worker.LOWEST_PRIORITY, True]
+    assert opened == [figures_worker.NICENESS, True]
 
 
 def test_weights_are_fitted_in_the_process_and_are_those_of_the_command(store, labels, mina):
