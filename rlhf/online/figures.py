@@ -88,7 +88,7 @@ def win_values(answers: Sequence[OnlineAnswer]) -> list[float]:
 
 def _agreements(answers: Sequence[OnlineAnswer]) -> list[float]:
     """Return for each two answers of different labelers to one pair whether they agree."""
-    by_pair: dict[int, list[OnlineAnswer]] = defaultdict(list)
+    by_pair: dict[int | None, list[OnlineAnswer]] = defaultdict(list)
     for answer in answers:
         by_pair[answer.pair_id].append(answer)
     return [
