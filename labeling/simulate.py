@@ -7,6 +7,9 @@ d) (Bradley & Terry 1952). Two such labelers agree on the pair with probability 
 that the mean of this over the waiting pairs is the requested agreement. The verdict follows the size of z: |z| < 1
 slightly, < 2.5 clearly, else much better. So most mistakes are slight ones, as with people. There are no ties: a tie
 counts half in measured agreement and would shift it from the formula.
+
+To rank answers, a labeler perceives each with standard Gumbel noise. Two such noises differ by logistic noise, so every
+two answers of a ranking follow the same law as a pair (Plackett 1975).
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from data.records import Account, Completion, Prompt
 from data.store import Store
 from labeling.queue.items import shown_ids
 from labeling.queue.leases import OVERLAP, Queue
-from labeling.session import Answer, Session
+from labeling.session import Answer, RankingAnswer, RankingItem, Session
 from labeling.texts.pages import bad_input
 
 AGREEMENT = 0.73
@@ -36,27 +39,30 @@ NOBODY = Account(id=0, name="", role="labeler", password_hash=None, simulated=Tr
 """A simulated labeler without any assignment: it has the queue of a new account."""
 
 Score = Callable[[Prompt, Completion], float]
-WAITING = """SELECT count(*) AS pairs, count(prompts.facts) AS covered FROM (
-    SELECT q.pair_id FROM queue AS q WHERE q.project_id IN (SELECT value FROM json_each(:projects)) AND q.simulated = 0
-    AND NOT EXISTS (SELECT 1 FROM gold AS g WHERE g.pair_id = q.pair_id) LIMIT :most
-) AS waiting JOIN pairs ON pairs.id = waiting.pair_id JOIN prompts ON prompts.id = pairs.prompt_id"""
+WAITING = """SELECT count(*) AS items, count(prompts.facts) AS covered FROM (
+    SELECT p.prompt_id FROM queue AS q JOIN pairs AS p ON p.id = q.pair_id
+    WHERE q.project_id IN (SELECT value FROM json_each(:projects)) AND q.simulated = 0
+    AND NOT EXISTS (SELECT 1 FROM gold AS g WHERE g.pair_id = q.pair_id)
+    UNION ALL SELECT prompt_id FROM ranking_tasks
+    WHERE project_id IN (SELECT value FROM json_each(:projects)) AND simulated = 0 AND shown = 1 LIMIT :most
+) AS waiting JOIN prompts ON prompts.id = waiting.prompt_id"""
 
 
 class Watcher:
-    """The listener of a simulation. It takes the progress, and decides whether labelers wait when no pair is left."""
+    """The listener of a simulation. It takes the progress, and decides whether labelers wait when no item is left."""
 
     def report(self, answers: int) -> None:
         """Take the number of recorded answers after a commit; may raise to stop."""
 
     def wait(self) -> bool:
-        """Wait for more pairs; return whether there may be any. May raise to stop."""
+        """Wait for more items; return whether there may be any. May raise to stop."""
         return False
 
 
-class WaitingPairs(NamedTuple):
-    """The number of pairs that wait for simulated labelers, and whether the rubric covers their prompts."""
+class WaitingItems(NamedTuple):
+    """Pairs and rankings that wait for simulated labelers, and whether the rubric covers all of their prompts."""
 
-    pairs: int
+    items: int
     covered: bool
 
 
@@ -89,20 +95,21 @@ def simulate(
 ) -> int:
     """Let the accounts sim-1, sim-2, ... give up to `labels` answers in turn, and return how many they gave.
 
-    They give fewer if the waiting pairs run out. `overlap`: mean number of labelers per pair (1.1: two for one pair in
+    They give fewer if the waiting items run out. `overlap`: mean number of labelers per item (1.1: two for one item in
     ten; agreement can only be measured on those). `score(prompt, completion)`: the rubric score. Raises BadInput, and
-    records nothing, if a number is below 1, if no pair waits, or if the scores do not allow the agreement.
+    records nothing, if a number is below 1, if nothing waits, or if the scores do not allow the agreement.
     """
     check_counts(labels, labelers)
     watcher = watcher or Watcher()
     rng = random.Random(seed)
     gold = RubricScores(store, score)
     # Before the accounts, so that a refusal leaves none; outside their transaction, so that people can write meanwhile.
-    waiting = Queue(store, store.accounts.by_name(_name(1)) or NOBODY, overlap=overlap, rng=rng).waiting_pairs()
+    first_labeler = store.accounts.by_name(_name(1)) or NOBODY
+    waiting = Queue(store, first_labeler, overlap=overlap, rankings=True, rng=rng).waiting_pairs()
     beta = fit_beta([gold(first) - gold(second) for first, second in waiting], agreement)
     with store.transaction():
         sessions = [
-            Session(store, simulated_account(store, number), overlap=overlap, rng=rng)
+            Session(store, simulated_account(store, number), overlap=overlap, rankings=True, rng=rng)
             for number in range(1, labelers + 1)
         ]
     answers, everybody = 0, sessions
@@ -126,11 +133,11 @@ def rubric_score(prompt: Prompt, completion: Completion) -> float:
     return data.starter.gold(prompt.facts, completion.text, completion.ended)
 
 
-def count_waiting(store: Store, most: int) -> WaitingPairs:
-    """Count the pairs that no simulated labeler judged, and look at no more than `most` of them."""
+def count_waiting(store: Store, most: int) -> WaitingItems:
+    """Count the pairs and rankings that no simulated labeler judged, and look at no more than `most` of them."""
     projects = [project.id for project in store.projects.open_for(NOBODY)]
     counts = store.one(WAITING, {"projects": canonical_json(projects), "most": most})
-    return WaitingPairs(counts["pairs"], counts["covered"] == counts["pairs"])
+    return WaitingItems(counts["items"], counts["covered"] == counts["items"])
 
 
 def check_counts(labels: int, labelers: int) -> None:
@@ -158,9 +165,13 @@ def answer_next(session: Session, gold: RubricScores, beta: float, rng: random.R
     item = session.next()
     if item is None:
         return False
-    left, right = shown_ids(session.find_assignment(item.assignment))
-    verdict = perceive(beta * (gold(left) - gold(right)), rng)
-    session.submit(Answer(secrets.token_hex(16), item.assignment, verdict))
+    scores = [gold(shown) for shown in shown_ids(session.find_assignment(item.assignment))]
+    id = secrets.token_hex(16)
+    if isinstance(item, RankingItem):
+        places = perceive_order([beta * score for score in scores], rng)
+        session.submit(RankingAnswer(id, item.assignment, places))
+    else:
+        session.submit(Answer(id, item.assignment, perceive(beta * (scores[0] - scores[1]), rng)))
     return True
 
 
@@ -170,6 +181,13 @@ def perceive(difference: float, rng: random.Random) -> str:
     perceived = difference + math.log((chance + 1e-300) / (1 - chance))
     grade = next(name for bound, name in GRADES if abs(perceived) < bound)
     return ("left" if perceived > 0 else "right") + grade
+
+
+def perceive_order(scores: Sequence[float], rng: random.Random) -> tuple[int, ...]:
+    """Return the place of each scaled score, perceived with Gumbel noise."""
+    perceived = [score - math.log(-math.log(rng.random() + 1e-300)) for score in scores]
+    order = sorted(range(len(scores)), key=perceived.__getitem__, reverse=True)
+    return tuple(order.index(number) + 1 for number in range(len(scores)))
 
 
 def expected_agreement(differences: np.ndarray, beta: float) -> float:

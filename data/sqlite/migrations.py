@@ -105,5 +105,12 @@ def m220_launchers(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m230_online_rankings(db: Database) -> None:
+    """Create the list of rankings that online runs ask about."""
+    for statement in split_statements(online_pairs.RANKINGS):
+        db.execute(statement)
+
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every migration that this version knows, in order."""

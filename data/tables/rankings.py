@@ -12,8 +12,9 @@ from data.errors import BadInput, Refused
 from data.ids import canonical_json, content_hash
 from data.sqlite.table import Table
 from data.tables.imports import IMPORT_DONE
+from data.tables.verdicts import FEWEST_RANKED, MOST_RANKED
 
-FEWEST, MOST = 3, 9
+FEWEST, MOST = FEWEST_RANKED, MOST_RANKED
 VERDICTS = ("ranked", "all_bad")
 ANSWER_COLUMNS = ("task_id", "completion_id", "prompt_id")
 PLACE_COLUMNS = ("ranking_id", "completion_id", "place", "position")

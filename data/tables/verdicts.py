@@ -19,6 +19,7 @@ SOURCES = ("person", "import", "simulated", "ai")
 """The sources of labels: people here, imported files, simulated labelers, and models that judge (AI labelers)."""
 MACHINES = ("simulated", "ai")
 """Sources that are never mixed with people's unless they are named."""
+FEWEST_RANKED, MOST_RANKED = 3, 9
 RANKING_MARGIN = 2  # a ranking does not say by how much one answer is better
 EDIT_MARGIN = 1  # an edit is at least slightly better than the answer that it was made from
 

@@ -27,7 +27,8 @@ PAIR_SHOWN = f"""purpose != 'import'
     AND {not_retracted("completion", "first_id")} AND {not_retracted("completion", "second_id")}
     AND NOT EXISTS (SELECT 1 FROM online_pairs AS o WHERE o.pair_id = pairs.id AND o.outdated)"""
 TASK_SHOWN = f"""purpose != 'import' AND NOT EXISTS (SELECT 1 FROM ranking_answers AS o
-    WHERE o.task_id = ranking_tasks.id AND NOT {not_retracted("completion", "o.completion_id")})"""
+    WHERE o.task_id = ranking_tasks.id AND NOT {not_retracted("completion", "o.completion_id")})
+    AND NOT EXISTS (SELECT 1 FROM online_rankings AS w WHERE w.task_id = ranking_tasks.id AND w.outdated)"""
 SHOW = "UPDATE {table} SET shown = NOT shown WHERE shown != ({shown})"
 REVEALED = "(import_id IS NULL OR import_id IN (SELECT id FROM imports WHERE revealed_at IS NOT NULL))"
 """The pairs of other imports enter the queue when their import ends."""

@@ -33,6 +33,9 @@ MOST_ABANDONED = 50
 MINE = "SELECT a.* FROM assignments AS a WHERE a.labeler_id = :me"
 GOLD = """SELECT g.pair_id FROM gold AS g JOIN pairs AS p ON p.id = g.pair_id WHERE p.project_id = :project
     AND NOT EXISTS (SELECT 1 FROM assignments AS mine WHERE mine.pair_id = g.pair_id AND mine.labeler_id = :me)"""
+PAIRS = """SELECT first_id, second_id FROM pairs WHERE id IN (SELECT value FROM json_each(?1))
+UNION ALL SELECT a.completion_id, b.completion_id FROM ranking_answers AS a JOIN ranking_answers AS b
+ON b.task_id = a.task_id AND b.completion_id > a.completion_id WHERE a.task_id IN (SELECT value FROM json_each(?2))"""
 REPEATABLE = """SELECT * FROM (
         SELECT * FROM assignments WHERE labeler_id = :me ORDER BY created_at DESC LIMIT :within OFFSET :after
     ) AS a
@@ -127,10 +130,11 @@ class Queue:
             self._set_end(assignment, self.clock())
 
     def waiting_pairs(self) -> list[tuple[str, str]]:
-        """Return the two completion ids of every pair that this labeler could get now."""
-        ids = [id for project in self.projects() for id in next(self.selections(project)).waiting()]
-        sql = "SELECT first_id, second_id FROM pairs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
-        return [(row["first_id"], row["second_id"]) for row in self.store.rows(sql, [canonical_json(ids)])]
+        """Return the two completion ids of every pair that this labeler could get now, also inside of a ranking."""
+        selections = [selection for project in self.projects() for selection in self.selections(project)]
+        ids = {kind: [id for part in selections if part.kind is kind for id in part.waiting()] for kind in self.kinds}
+        values = [canonical_json(ids.get(kind, [])) for kind in (PAIR, RANKING)]
+        return [(row["first_id"], row["second_id"]) for row in self.store.rows(PAIRS, values)]
 
     def has_items(self) -> bool:
         """Return whether any item exists in this labeler's projects."""

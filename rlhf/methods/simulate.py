@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The run kind `simulate`: let simulated labelers answer waiting pairs of the starter's prompts. Imports no torch.
+"""The run kind `simulate`: simulated labelers answer waiting pairs and rankings of the starter's prompts.
 
-Every answer is permanently marked as simulated. Sampled pairs of other prompts have no rubric, so they are for people.
-While a run brings pairs, sampling or online, the labelers wait for its next ones.
+Every answer is permanently marked as simulated. Answers to other prompts have no rubric, so they are for people.
+While a run brings items, sampling or online, the labelers wait for its next ones. Imports no torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BRING_PAIRS = ("online", "sample")
 
 
 class SimulateSettings(Settings):
-    """Let simulated labelers answer waiting pairs by the starter's rubric, with noise."""
+    """Let simulated labelers answer waiting pairs and rankings by the starter's rubric, with noise."""
 
     labels: int = option(LABELS, main=True, min=1)
     labelers: int = option(LABELERS, main=True, min=1, max=1000)
@@ -33,9 +33,9 @@ class SimulateSettings(Settings):
 
 
 def check_waiting(store: Store, settings: SimulateSettings) -> None:
-    """Check that pairs wait for simulated labelers, and that the rubric covers all of them."""
+    """Check that pairs or rankings wait for simulated labelers, and that the rubric covers all of them."""
     waiting = count_waiting(store, settings.labels)
-    if not waiting.pairs:
+    if not waiting.items:
         raise bad_input("need.waiting_pairs")
     if not waiting.covered:
         raise bad_input("need.covered_pairs")
@@ -65,7 +65,7 @@ class RunWatcher(Watcher):
     def __init__(self, context: RunContext, labels: int) -> None:
         self.context = context
         self.more_to_come = self._pairs_come()
-        self.goal = labels if self.more_to_come else count_waiting(context.store, labels).pairs
+        self.goal = labels if self.more_to_come else count_waiting(context.store, labels).items
 
     def report(self, answers: int) -> None:
         """Report the answers. Raises Cancelled."""

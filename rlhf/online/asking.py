@@ -15,8 +15,15 @@ from torch import Tensor
 
 from data.tables.online_pairs import Rule
 from rlhf.online.learner import Learner
-from rlhf.online.questions import Answer, Question
-from rlhf.online.selection import different_pairs, most_disputed, random_pairs
+from rlhf.online.questions import Answer, AnyQuestion, Question, RankingQuestion
+from rlhf.online.selection import (
+    different_answers,
+    different_pairs,
+    disputed_rankings,
+    most_disputed,
+    random_pairs,
+    random_rankings,
+)
 from rlhf.online.settings import OnlineSettings
 from rlhf.ppo.collector import RolloutCollector
 from rlhf.ppo.prompt_rows import PromptRow
@@ -43,28 +50,38 @@ class Asking:
         self.settings, self.learner, self.collector = settings, learner, collector
         self.test_rows, self.test_prompts = test_rows, test_prompts
         self._update, self._tested = 0, 0
-        self._active: list[Question] = []
+        self._active: list[AnyQuestion] = []
 
     def begin(self, update: int, rows: Sequence[PromptRow], prompts: list[list[int]], rollout: Rollout) -> None:
-        """Rank the pairs of a rollout: all that differ clearly."""
+        """Choose pairs or rankings of a rollout's answers that differ clearly, in the order to ask them."""
         self._update, self._tested = update, 0
         answers = self._answers(rows, rollout)
+        texts, group = [answer.text for answer in answers], self.collector.args.answers_per_prompt
         scores, members = self.learner.scores(prompts, rollout.ids)
-        candidates = different_pairs([answer.text for answer in answers], self.collector.args.answers_per_prompt)
         disputed = self.settings.selection == "variance" and self.learner.is_fitted
-        if disputed:
-            chosen = most_disputed(members, candidates)
-        else:
-            generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + update)
-            chosen = random_pairs(candidates, generator)
         rule: Rule = "variance" if disputed else "random"
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + update)
+        if size := self.settings.ranking:
+            candidates = different_answers(texts, group)
+            rankings = (
+                disputed_rankings(members, candidates, size)
+                if disputed
+                else random_rankings(candidates, size, generator)
+            )
+            self._active = [
+                RankingQuestion(tuple(answers[row] for row in rows), rule, probability)
+                for rows, probability in rankings
+            ]
+            return
+        pairs = different_pairs(texts, group)
+        chosen = most_disputed(members, pairs) if disputed else random_pairs(pairs, generator)
         self._active = [
             Question(answers[first], answers[second], "active", rule, probability, _chance(scores, first, second))
             for first, second, probability in chosen
         ]
 
-    def more(self, count: int) -> list[Question]:
-        """Return about `count` more questions in the order to ask them; none when every pair has been given out.
+    def more(self, count: int) -> list[AnyQuestion]:
+        """Return about `count` more questions in the order to ask them; none when all have been given out.
 
         Samples answers to test prompts as the active role.
         """
@@ -114,9 +131,9 @@ class Asking:
         ]
 
 
-def interleave(active: Sequence[Question], of_random_arm: Sequence[Question], share: float) -> list[Question]:
+def interleave(active: Sequence[AnyQuestion], of_random_arm: Sequence[AnyQuestion], share: float) -> list[AnyQuestion]:
     """Return all questions in one order, in which the random arm has its share of every beginning."""
-    questions: list[Question] = []
+    questions: list[AnyQuestion] = []
     waiting, random_arm = list(active), list(of_random_arm)
     asked = 0
     while waiting or random_arm:

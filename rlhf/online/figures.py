@@ -116,7 +116,7 @@ def wins_between(answers: Sequence[OnlineAnswer], updates: Sequence[int]) -> lis
 
 def _agreements(answers: Sequence[OnlineAnswer]) -> list[float]:
     """Return for each two answers of different labelers to one pair whether they agree."""
-    by_pair: dict[int, list[OnlineAnswer]] = defaultdict(list)
+    by_pair: dict[int | None, list[OnlineAnswer]] = defaultdict(list)
     for answer in answers:
         by_pair[answer.pair_id].append(answer)
     return [

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The labels of an online run: what the store counts now. Late, corrected, withdrawn and excluded ones come out right.
 
-Each fit reads all of them again, so a run learns the same from a store, whatever the order in which labels came.
+A label is an answered question, so a ranking is one. Each fit reads all labels again, so a run learns the same from a
+store, whatever the order in which they came.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import partial
 from data.errors import BadInput
 from data.run_context import Cancelled, RunContext
 from data.views.preferences import PreferenceRow, change_mark, preference_rows
-from rlhf.online.learner import Learner
+from rlhf.online.learner import Learner, count_labels
 from rlhf.online.questions import More, QuestionQueue
 from rlhf.online.settings import OnlineSettings
 
@@ -28,7 +29,10 @@ def pause() -> None:
 
 
 class LabelStream:
-    """The labels that a run learns from. `rest` is called while they are too few for the next step."""
+    """The labels that a run learns from. `rest` is called while they are too few for the next step.
+
+    `training` are their comparisons, of train prompts. `count` labels are to learn from, of `total`.
+    """
 
     def __init__(
         self,
@@ -40,7 +44,7 @@ class LabelStream:
     ) -> None:
         self.context, self.settings, self.learner, self.queue, self.rest = context, settings, learner, queue, rest
         self.training: list[PreferenceRow] = []
-        self.total = 0
+        self.count = self.total = 0
         self.end_reason = ""
         self._read: tuple | None = None
         self._learned: tuple | None = None
@@ -51,7 +55,7 @@ class LabelStream:
     def learn(self) -> bool:
         """Fit the learner if labels changed and there are enough to begin with; return whether it was fitted."""
         self.read()
-        if self._learned == self._read or len(self.training) < self.settings.first_labels:
+        if self._learned == self._read or self.count < self.settings.first_labels:
             return False
         self.learner.fit(self.training)
         self._learned = self._read
@@ -73,7 +77,7 @@ class LabelStream:
             self.stop_if_cancelled()
             self.read()
             self._report(needed)
-            if len(self.training) >= needed:
+            if self.count >= needed:
                 return True
             most = self.settings.max_labels
             if most and self.total >= most:
@@ -97,7 +101,8 @@ class LabelStream:
         """Read the store's labels if they may have changed; all processes of the run get the same ones."""
         if (changed := self.context.once(self._read_changed)) is not None:
             self._read, rows = changed
-            self.training, self.total = [row for row in rows if row.split == "train"], len(rows)
+            self.training = [row for row in rows if row.split == "train"]
+            self.count, self.total = count_labels(self.training), count_labels(rows)
 
     def _read_changed(self) -> tuple[tuple, list[PreferenceRow]] | None:
         """Return the mark of the store's labels and the labels, or None if they are those that were read last."""
@@ -111,7 +116,7 @@ class LabelStream:
 
     def _report(self, needed: int) -> None:
         """Report the labels that are there: towards those that were asked for, else towards the next step."""
-        count, moment, settings = len(self.training), time.monotonic(), self.settings
+        count, moment, settings = self.count, time.monotonic(), self.settings
         if count == self._reported[0] and moment - self._reported[1] <= REPORT_SECONDS:
             return
         self._reported = count, moment

@@ -7,6 +7,7 @@ mean 0; an ensemble with randomised priors says where it is unsure.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,6 +32,25 @@ GROWTH = 1.2
 """The penalty is chosen again when the labels have grown by this factor."""
 
 
+def count_labels(rows: Sequence[PreferenceRow]) -> int:
+    """Count the answered questions that these comparisons come from: a ranking is one."""
+    return len({row.said_in or row.comparison_id for row in rows})
+
+
+def comparison_weights(rows: Sequence[PreferenceRow]) -> Tensor:
+    """Return the weights (N,). The comparisons of a ranking together weigh as one other comparison.
+
+    This is the weight of a ranking in `reward.training.losses.mean_of_groups`. The total is their number, each ranking
+    counted as one.
+    """
+    sources = [row.said_in if row.kind == "ranking" else row.comparison_id for row in rows]
+    sizes = Counter(sources)
+    weights = torch.tensor(
+        [1 / sizes[source] if row.kind == "ranking" else row.weight for row, source in zip(rows, sources, strict=True)]
+    )
+    return weights * (len(sizes) / weights.sum())
+
+
 class Learner:
     """Heads that learn from comparisons, as a reward: see `reward.protocol.Rewarder`.
 
@@ -41,7 +61,7 @@ class Learner:
         self.base, self.members, self.seed = base, members, seed
         width = answer_features(base, [[min(base.eos_ids)]], [[min(base.eos_ids)]]).shape[1]
         self.head, self.ensemble = torch.zeros(width), torch.zeros(members, width)
-        self.labels = 0
+        self.labels = self.comparisons = 0
         self.loss: float | None = None
         self._penalty, self._chosen_for = 0.0, 0
         self._recent: dict[Text, Tensor] = {}
@@ -50,7 +70,7 @@ class Learner:
     @property
     def is_fitted(self) -> bool:
         """Return whether any comparison was learned from."""
-        return self.labels > 0
+        return self.comparisons > 0
 
     @property
     def tokenizer_hash(self) -> str:
@@ -69,7 +89,8 @@ class Learner:
         width = len(data.scale)
         self.head = fit_to_priors(data, self._penalty, no_prior(width))[0]
         priors = random_priors(self.members, width, self._penalty, self.seed)
-        self.ensemble, self.labels = fit_to_priors(data, self._penalty, priors), len(encoded)
+        self.ensemble = fit_to_priors(data, self._penalty, priors)
+        self.labels, self.comparisons = count_labels([comparison.row for comparison in encoded]), len(encoded)
 
     def reward_model(self) -> RewardModel:
         """Return the reward as a model that can be saved; its unit is to be calibrated."""
@@ -96,8 +117,8 @@ class Learner:
             prompts, answers = zip(*fresh.values(), strict=True)
             self._labeled |= dict(zip(fresh, self._read(prompts, answers), strict=True))
         first, second = torch.stack([self._labeled[id] for id, *_ in sides]).chunk(2)
-        labels, weights = (torch.tensor([getattr(one.row, name) for one in rows]) for name in ("label", "weight"))
-        return Comparisons.of(first, second, labels, weights / weights.mean())
+        labels = torch.tensor([one.row.label for one in rows])
+        return Comparisons.of(first, second, labels, comparison_weights([one.row for one in rows]))
 
     def _read(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> Tensor:
         """Return the features (N, F) of answers with their ends. Those of the last texts are remembered.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The questions of an online run to the labelers: pairs of the policy's newest answers, queued a few at a time.
+"""The questions of an online run to the labelers: pairs or rankings of the policy's newest answers, a few at a time.
 
 They are in the order in which they should be asked. Only as many wait as labelers can take soon, since the policy moves
 on. When it has moved, those that nobody looks at are withdrawn.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from data.records import Policy
 from data.store import Store
@@ -46,13 +46,27 @@ class Question:
     predicted: float
 
 
-More = Callable[[int], list[Question]]
+@dataclass(frozen=True, slots=True)
+class RankingQuestion:
+    """Three or more answers of the policy to a prompt, and how they were chosen."""
+
+    answers: tuple[Answer, ...]
+    rule: Rule
+    probability: float
+
+
+AnyQuestion: TypeAlias = Question | RankingQuestion
+More = Callable[[int], list[AnyQuestion]]
 """Prepares about that many more questions; none when there is nothing left to ask."""
 
 
 @dataclass
 class QuestionQueue:
-    """The questions of one run in the store's queue. `run_id` is of the first run of those that resume each other."""
+    """The questions of one run in the store's queue. `run_id` is of the first run of those that resume each other.
+
+    `random_share`: if the other questions are rankings, the share of the random arm's pairs. Labelers get pairs before
+    rankings, so such a pair enters the queue only when the answered questions lack it.
+    """
 
     store: Store
     run_id: int
@@ -60,8 +74,9 @@ class QuestionQueue:
     start: Policy
     sampling: dict[str, Any]
     seed: int
+    random_share: float = 0.0
     version: int = 0
-    prepared: list[Question] = field(default_factory=list)
+    prepared: list[AnyQuestion] = field(default_factory=list)
 
     @property
     def wanted(self) -> int:
@@ -70,8 +85,8 @@ class QuestionQueue:
 
     @property
     def is_dry(self) -> bool:
-        """Return whether no question of the newest policy waits or is prepared."""
-        return not self.prepared and not self.store.online_pairs.waiting(self.run_id, self.version)
+        """Return whether no question of the newest policy waits or may enter the queue."""
+        return not self._divide()[0] and not self.store.online_pairs.waiting(self.run_id, self.version)
 
     def begin(self, version: int, more: More) -> None:
         """Ask about a newer policy: queue its first questions, then withdraw those about older ones."""
@@ -85,9 +100,11 @@ class QuestionQueue:
         missing = self.wanted - self.store.online_pairs.waiting(self.run_id, self.version)
         if missing <= 0:
             return
-        if more and len(self.prepared) < missing:
+        ready, later = self._divide()
+        if more and len(ready) < missing:
             self.prepared += more(AHEAD * missing)
-        questions, self.prepared = self.prepared[:missing], self.prepared[missing:]
+            ready, later = self._divide()
+        questions, self.prepared = ready[:missing], ready[missing:] + later
         if questions:
             self._add(questions)
 
@@ -95,47 +112,67 @@ class QuestionQueue:
         """Withdraw every question that nobody looks at: nothing learns from its answer any more."""
         self.store.online_pairs.withdraw_all(self.run_id)
 
-    def _add(self, questions: Sequence[Question]) -> None:
-        with self.store.transaction():
-            sides = [self._store_answers(questions, side) for side in ("first", "second")]
-            pairs = [
-                OnlinePair(
-                    question.first.prompt_id,
-                    first,
-                    second,
-                    self.version,
-                    question.arm,
-                    question.rule,
-                    question.probability,
-                    question.predicted,
-                )
-                for question, first, second in zip(questions, *sides, strict=True)
-            ]
-            ids = self.store.pairs.add_many(
-                [(pair.prompt_id, pair.a_id, pair.b_id) for pair in pairs],
-                run_id=self.run_id,
-                project_id=self.project_id,
-            )
-            self.store.online_pairs.record(self.run_id, ids, pairs)
+    def _divide(self) -> tuple[list[AnyQuestion], list[AnyQuestion]]:
+        """Return the prepared questions that may enter the queue now, and those that may not yet."""
+        if not self.random_share:
+            return self.prepared, []
+        due = self.store.online_pairs.random_arm_due(self.run_id, self.random_share)
+        pairs: list[AnyQuestion] = [question for question in self.prepared if isinstance(question, Question)]
+        rankings = [question for question in self.prepared if isinstance(question, RankingQuestion)]
+        return [*pairs[:due], *rankings], pairs[due:]
 
-    def _store_answers(self, questions: Sequence[Question], side: str) -> list[str]:
-        """Store the answers of one side; the run's policy has no number until it is published."""
+    def _add(self, questions: Sequence[AnyQuestion]) -> None:
+        with self.store.transaction():
+            self._add_pairs([question for question in questions if isinstance(question, Question)])
+            for question in questions:
+                if isinstance(question, RankingQuestion):
+                    self._add_ranking(question)
+
+    def _add_pairs(self, questions: Sequence[Question]) -> None:
+        firsts = self._store_answers([(question.first, False) for question in questions])
+        seconds = self._store_answers([(question.second, question.rule == "start") for question in questions])
+        pairs = [
+            OnlinePair(
+                question.first.prompt_id,
+                first,
+                second,
+                self.version,
+                question.arm,
+                question.rule,
+                question.probability,
+                question.predicted,
+            )
+            for question, first, second in zip(questions, firsts, seconds, strict=True)
+        ]
+        ids = self.store.pairs.add_many(
+            [(pair.prompt_id, pair.a_id, pair.b_id) for pair in pairs],
+            run_id=self.run_id,
+            project_id=self.project_id,
+        )
+        self.store.online_pairs.record(self.run_id, ids, pairs)
+
+    def _add_ranking(self, question: RankingQuestion) -> None:
+        prompt_id = question.answers[0].prompt_id
+        ids = self._store_answers([(answer, False) for answer in question.answers])
+        task = self.store.rankings.add_task(prompt_id, ids, project_id=self.project_id, run_id=self.run_id)
+        assert task is not None, "the texts of a ranking differ"
+        self.store.online_pairs.record_ranking(self.run_id, task.id, self.version, question.rule, question.probability)
+
+    def _store_answers(self, answers: Sequence[tuple[Answer, bool]]) -> list[str]:
+        """Store answers of the start (True) or of the run's policy, which has no number until it is published."""
         learner = {"model_name": f"run{self.run_id}, update {self.version}"}
         start = {"policy_id": self.start.id}
-        rows = []
-        for question in questions:
-            answer: Answer = getattr(question, side)
-            by_start = side == "second" and question.rule == "start"
-            rows.append(
-                {
-                    "prompt_id": answer.prompt_id,
-                    "text": answer.text,
-                    "token_ids": answer.ids,
-                    "ended": answer.ended,
-                    "number": answer.number,
-                    "sampling": self.sampling | {"run": self.run_id, "update": self.version},
-                    "seed": self.seed,
-                }
-                | (start if by_start else learner)
-            )
+        rows = [
+            {
+                "prompt_id": answer.prompt_id,
+                "text": answer.text,
+                "token_ids": answer.ids,
+                "ended": answer.ended,
+                "number": answer.number,
+                "sampling": self.sampling | {"run": self.run_id, "update": self.version},
+                "seed": self.seed,
+            }
+            | (start if by_start else learner)
+            for answer, by_start in answers
+        ]
         return self.store.completions.add_many(rows, self.run_id)

@@ -65,4 +65,4 @@ def _calibrate_and_report(
     validation = score_labeled(model, encoder.encode(splits["validation"]))
     report = build_report(*scored, agreement_of(context.store, rows), validation)
     method = Choice(HEADS, stored_line("note.method_online"))
-    return report | {"method": asdict(method), "trained_on": learner.labels, "left_out": +encoder.left_out}
+    return report | {"method": asdict(method), "trained_on": learner.comparisons, "left_out": +encoder.left_out}

@@ -103,6 +103,7 @@ class OnlineRun:
             parent,
             {"temperature": args.temperature, "max_new_tokens": settings.max_new_tokens},
             settings.seed,
+            settings.random_share if settings.ranking else 0.0,
         )
         labels = LabelStream(context, settings, learner, queue)
         test_prompts = encode_prompts(base, test_rows, "the test prompts") if test_rows else []
@@ -133,7 +134,7 @@ class OnlineRun:
 
         With the `last` one comes the reward model. It takes longer and follows, so that a stopped run has its policy.
         """
-        updates, labels = self.trainer.updates_done, len(self.labels.training)
+        updates, labels = self.trainer.updates_done, self.labels.count
         if updates != self.published_at[0]:
             self.context.once(lambda: self._publish(updates, labels))
             self.published_at = updates, labels
@@ -163,7 +164,7 @@ class OnlineRun:
         store, learner = self.context.store, self.labels.learner
         runs = {run.id for run in store.runs.lineage(self.context.run)}
         before = [model.report["trained_on"] for model in store.reward_models.all() if model.run_id in runs]
-        if learner.labels in before[-1:]:
+        if learner.comparisons in before[-1:]:
             return
         reward = publish_reward(self.context, self.settings, learner, self.labels.training)
         policies = [policy.id for policy in store.policies.all() if policy.run_id in runs]
@@ -173,7 +174,7 @@ class OnlineRun:
     def publish_if_due(self) -> None:
         """Publish when enough labels have come since the last time."""
         every = self.settings.publish_every
-        if every and len(self.labels.training) - self.published_at[1] >= every:
+        if every and self.labels.count - self.published_at[1] >= every:
             self.publish()
 
     def figures(self) -> LiveFigures:
@@ -186,7 +187,7 @@ class OnlineRun:
         assert best is not None, "train measures the start"
         figures = asdict(self.figures())
         ends = {"end": self.trainer.end_reason or "all updates are done", "updates": best.update, "kl": best.kl}
-        learned = {"learned_from": len(self.labels.training), "held_out_loss": self.labels.learner.loss}
+        learned = {"learned_from": self.labels.count, "held_out_loss": self.labels.learner.loss}
         skipped = {"skipped": dict(self.skipped)} if self.skipped else {}
         return ends | learned | {"live": figures} | skipped
 
@@ -222,7 +223,7 @@ class OnlineRecorder(RunRecorder):
         labels, figures = self.online.labels, self.online.figures()
         shares = {"live_accuracy": figures.accuracy, "live_win_rate": figures.win_rate}
         live = {name: share.value for name, share in shares.items() if share.value is not None}
-        about = {"labels": float(len(labels.training))}
+        about = {"labels": float(labels.count)}
         if labels.learner.loss is not None:
             about["held_out_loss"] = labels.learner.loss
         super().on_log(args, state, control, (logs or {}) | about | live)

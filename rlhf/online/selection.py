@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The choice of the pair to ask about: the one on whose order an ensemble of reward models disagrees most.
+"""The choice of the pair or ranking to ask about: the one on whose order an ensemble of reward models disagrees most.
 
 The measure is the variance, over the members, of the probability that the first answer is preferred, as in Asghari et
 al. 2026, "Efficient Exploration at Scale" (arXiv 2603.17378). Two answers of uncertain but equal value are not worth a
@@ -8,6 +8,7 @@ question; a variance of scores would ask about them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -15,6 +16,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from data.tables.rankings import FEWEST
 
 NEARLY = 0.9
 """Share of common words from which two answers count as nearly equal."""
@@ -25,6 +28,13 @@ class ChosenPair(NamedTuple):
 
     first: int
     second: int
+    probability: float
+
+
+class ChosenRanking(NamedTuple):
+    """Rows of a table of answers to one prompt, and the probability with which the rule drew them of its answers."""
+
+    rows: tuple[int, ...]
     probability: float
 
 
@@ -78,3 +88,66 @@ def random_pairs(candidates: Sequence[Sequence[tuple[int, int]]], generator: tor
             order = torch.rand((), generator=generator).item()
             ranked.append((place, order, *pairs[number], 1 / len(pairs)))
     return [ChosenPair(first, second, chance) for _, _, first, second, chance in sorted(ranked)]
+
+
+def different_answers(texts: Sequence[str], group: int) -> list[list[int]]:
+    """Return for each prompt the rows whose texts differ clearly from each other; of nearly equal ones the first.
+
+    Each `group` texts in a row answer one prompt.
+    """
+    candidates: list[list[int]] = []
+    for start in range(0, len(texts), group):
+        rows: list[int] = []
+        for row in range(start, min(start + group, len(texts))):
+            if not any(nearly_equal(texts[row], texts[other]) for other in rows):
+                rows.append(row)
+        candidates.append(rows)
+    return candidates
+
+
+def random_rankings(candidates: Sequence[Sequence[int]], size: int, generator: torch.Generator) -> list[ChosenRanking]:
+    """Return rankings of `size` answers in a random order in which every prompt gives one before one gives two.
+
+    `candidates` are the answers to each prompt. An answer is in one ranking alone. A prompt with fewer answers gives
+    one ranking of all of them, and none below three.
+    """
+    ranked: list[tuple[int, float, list[int], float]] = []
+    for rows in candidates:
+        count = min(size, len(rows))
+        shuffled = [rows[number] for number in torch.randperm(len(rows), generator=generator).tolist()]
+        for place in range(len(rows) // count if count >= FEWEST else 0):
+            order = torch.rand((), generator=generator).item()
+            chosen = shuffled[place * count : (place + 1) * count]
+            ranked.append((place, order, chosen, 1 / math.comb(len(rows), count)))
+    return [ChosenRanking(tuple(chosen), chance) for _, _, chosen, chance in sorted(ranked)]
+
+
+def disputed_rankings(scores: Tensor, candidates: Sequence[Sequence[int]], size: int) -> list[ChosenRanking]:
+    """Return rankings as `random_rankings`, each of the answers with the largest sum of the variances of its pairs.
+
+    Among the first rankings of all prompts, and the second ones, the larger sum comes first. Each probability is 1.
+    """
+    ranked: list[tuple[int, float, list[int]]] = []
+    for rows in candidates:
+        rest, count, place = list(rows), min(size, len(rows)), 0
+        while len(rest) >= count >= FEWEST:
+            chosen, doubt = most_disputed_answers(scores, rest, count)
+            ranked.append((place, -doubt, chosen))
+            rest, place = [row for row in rest if row not in chosen], place + 1
+    return [ChosenRanking(tuple(chosen), 1.0) for _, _, chosen in sorted(ranked)]
+
+
+def most_disputed_answers(scores: Tensor, rows: Sequence[int], count: int) -> tuple[list[int], float]:
+    """Return `count` of these rows with a large sum of the variances of their pairs, and the sum.
+
+    The search is greedy: it begins with the most disputed pair and adds the answer that adds most, one by one.
+    """
+    size = len(rows)
+    first, second = [row for row in rows for _ in rows], [row for _ in rows for row in rows]
+    variances = choice_variance(scores, first, second).view(size, size)
+    chosen = list(divmod(int((variances - torch.eye(size)).argmax()), size))
+    while len(chosen) < count:
+        gains = variances[chosen].sum(dim=0)
+        gains[chosen] = -1.0
+        chosen.append(int(gains.argmax()))
+    return [rows[number] for number in chosen], variances[chosen][:, chosen].sum().item() / 2

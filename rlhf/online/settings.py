@@ -5,7 +5,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from data.settings import CompletionLength, LearningRate, Rank, Seed, StartPolicy, option
+from data.tables.verdicts import FEWEST_RANKED, MOST_RANKED
+from labeling.texts.pages import bad_input
 from reward.training_settings import LoraSettings
 from rlhf.ppo.settings import PPOSettings
 from rlhf.sampling_settings import SamplingPlacement
@@ -23,6 +27,7 @@ class OnlineSettings(TemplateSettings, LoraSettings, SamplingPlacement, JudgedSe
     max_labels: int = option(0, unit="labels", main=True, min=0)
     project: ProjectName = ""
     selection: Literal["random", "variance"] = option("random", main=True)
+    ranking: int = option(0, unit="completions", min=0, max=MOST_RANKED)
     random_share: float = option(0.2, min=0.1, max=1.0)
     first_labels: int = option(32, unit="labels", min=2)
     labels_per_step: int = option(8, unit="labels", min=1)
@@ -41,6 +46,20 @@ class OnlineSettings(TemplateSettings, LoraSettings, SamplingPlacement, JudgedSe
     max_new_tokens: CompletionLength = 80
     rank: Rank = 16
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _check_ranking(self) -> OnlineSettings:
+        """Raise BadInput for a ranking of too few answers, or of more than a prompt gets."""
+        if self.ranking and not FEWEST_RANKED <= self.ranking <= self.group_size:
+            raise bad_input(
+                "refused.online_ranking",
+                field="ranking",
+                ranking=self.ranking,
+                group_size=self.group_size,
+                fewest=FEWEST_RANKED,
+                most=MOST_RANKED,
+            )
+        return self
 
     def ppo(self) -> PPOSettings:
         """Return the settings of the policy's updates. Raises BadInput for sizes that do not divide."""

@@ -12,13 +12,27 @@ import pytest
 
 from data.errors import BadInput
 from labeling.quality.agreement import measure_agreement
-from labeling.simulate import Watcher, count_waiting, expected_agreement, fit_beta, perceive, rubric_score, simulate
+from labeling.simulate import (
+    Watcher,
+    count_waiting,
+    expected_agreement,
+    fit_beta,
+    perceive,
+    perceive_order,
+    rubric_score,
+    simulate,
+)
 
 
 def score(prompt, completion):
     """A gold score whose differences between the two answers of a prompt are -3 .. 3."""
     number = int(prompt.text.split()[2][:-1])
     return float(number % 7 - 3) if completion.model_name == "kind" else 0.0
+
+
+def by_number(prompt, completion):
+    """A gold score that differs between the answers of a ranking."""
+    return float(completion.text.split()[1])
 
 
 def test_each_pair_is_judged_once_and_every_answer_is_marked_simulated(store, add_pairs):
@@ -29,6 +43,23 @@ def test_each_pair_is_judged_once_and_every_answer_is_marked_simulated(store, ad
     assert {row.source for row in rows} == {"simulated"}
     assert Counter(store.accounts.get(row.labeler_id).name for row in rows) == {"sim-1": 14, "sim-2": 13, "sim-3": 13}
     assert all(account.simulated and account.password_hash is None for account in store.accounts.all())
+
+
+def test_rankings_are_answered_like_pairs(store, ranking):
+    tasks = [ranking(3), ranking(4)]
+    assert count_waiting(store, 200).items == 2
+    assert simulate(store, labels=9, labelers=2, seed=1, score=by_number, agreement=0.7) == 2
+    assert count_waiting(store, 200).items == 0
+    rankings = store.rankings.current()
+    assert {(one.task_id, one.source) for one in rankings} == {(task.id, "simulated") for task in tasks}
+    assert all(sorted(one.places.values()) == list(range(1, len(one.places) + 1)) for one in rankings)
+
+
+def test_two_answers_of_a_ranking_follow_the_law_of_a_pair():
+    rng, draws = random.Random(3), 4000
+    wins = sum(places[1] < places[0] for places in (perceive_order([0.0, math.log(3), 9.0], rng) for _ in range(draws)))
+    # sigmoid(ln 3) = 3/4; four standard errors of sqrt(3/16 / 4000) = 0.007
+    assert abs(wins / draws - 0.75) < 0.028
 
 
 def test_the_asked_number_is_given_and_the_rest_waits(store, add_pairs):

@@ -32,9 +32,9 @@ def make_offer(store: Store) -> Offer | None:
     """Return the offer; None if no pair waits, if the rubric does not cover them, or if such a run is at work."""
     at_work = {run.kind for state in ("queued", "running") for run in store.runs.all(state=state)}
     waiting = count_waiting(store, LABELS)
-    if "simulate" in at_work or not waiting.pairs or not waiting.covered:
+    if "simulate" in at_work or not waiting.items or not waiting.covered:
         return None
-    return Offer(LABELS, growing=True) if "sample" in at_work else Offer(waiting.pairs)
+    return Offer(LABELS, growing=True) if "sample" in at_work else Offer(waiting.items)
 
 
 def offer_button(offer: Offer) -> str:

@@ -93,7 +93,7 @@ def test_a_run_that_is_asked_to_stop_keeps_what_it_recorded(pairs, monkeypatch):
 
 
 def test_without_a_waiting_pair_nothing_is_queued(unsupervised):
-    with pytest.raises(BadInput, match="no pairs are waiting") as refused:
+    with pytest.raises(BadInput, match="no pairs or rankings are waiting") as refused:
         launch(unsupervised, "simulate", {}, by="rae")
     assert refused.value.remedy == "Sample answers first: preference-loop sample"
     assert unsupervised.runs.all() == []

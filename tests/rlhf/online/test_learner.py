@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from data.views.preferences import PreferenceRow
 from reward.base.frozen_base import Base
 from rlhf.online import learner as learner_module
-from rlhf.online.learner import Learner
+from rlhf.online.learner import Learner, comparison_weights, count_labels
 from rlhf.online.selection import choice_variance
 from tests.support.tiny_model import make_tiny_model
 
@@ -30,6 +32,14 @@ def row(number, good, bad, label=1.0):
 def notes(count, start=0):
     """Pairs of a note that thanks and one that refuses, each with a word of its own."""
     return [row(n, f"thank you so much {n}", f"no no no {n}") for n in range(start, start + count)]
+
+
+def test_a_ranking_is_one_label_and_weighs_as_one_comparison():
+    ranked = [replace(one, kind="ranking", said_in="r1", weight=2 / 3) for one in notes(3)]
+    rows = [*ranked, *(replace(one, said_in=one.comparison_id) for one in notes(2, start=3))]
+    assert count_labels(rows) == 3
+    assert comparison_weights(rows).tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1.0, 1.0])
+    assert comparison_weights(rows[3:]).tolist() == [1.0, 1.0]
 
 
 def score(learner, *texts):

@@ -12,7 +12,7 @@ from data.run_context import RunContext
 from data.settings import as_dict, parse_settings
 from data.store import Store
 from labeling.queue.items import shown_ids
-from labeling.session import Answer, Session
+from labeling.session import Answer, Item, RankingAnswer, RankingItem, Session
 from rlhf.online.run import OnlineRun
 from rlhf.online.settings import OnlineSettings
 
@@ -45,20 +45,29 @@ class Desk:
     def __post_init__(self) -> None:
         names = [f"lab{number}" for number in range(self.labelers)]
         accounts = [self.store.accounts.by_name(name) or self.store.accounts.add(name, "labeler") for name in names]
-        self.sessions = [Session(self.store, account, rng=random.Random(account.id)) for account in accounts]
+        self.sessions = [
+            Session(self.store, account, rankings=True, rng=random.Random(account.id)) for account in accounts
+        ]
 
     def answer(self) -> None:
         """Let each labeler answer one item, by the number of different letters."""
         for session in self.sessions:
             item = session.next() if self.given < self.most else None
             if item is not None:
-                left, right = (
-                    len(set(self.store.completions.get(id).text))
-                    for id in shown_ids(session.find_assignment(item.assignment))
-                )
-                verdict = "tie" if left == right else "left" if left > right else "right"
-                session.submit(Answer(secrets.token_hex(16), item.assignment, verdict))
+                shown = shown_ids(session.find_assignment(item.assignment))
+                letters = [len(set(self.store.completions.get(id).text)) for id in shown]
+                session.submit(_judge(item, letters))
                 self.given += 1
+
+
+def _judge(item: Item | RankingItem, letters: list[int]) -> Answer | RankingAnswer:
+    """Return the answer of a labeler who likes many different letters; equal numbers are ties."""
+    id = secrets.token_hex(16)
+    if isinstance(item, RankingItem):
+        order = sorted(set(letters), reverse=True)
+        return RankingAnswer(id, item.assignment, tuple(order.index(count) + 1 for count in letters))
+    left, right = letters
+    return Answer(id, item.assignment, "tie" if left == right else "left" if left > right else "right")
 
 
 def start_online(store: Store, rest: Callable[[], None], resumes: int | None = None, **settings: object) -> OnlineRun:
