@@ -4,71 +4,13 @@
 from __future__ import annotations
 
 import base64
-import io
-import json
-import tarfile
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from data.errors import BadInput
-from data.settings import as_dict
-from labeling.accounts.gate import Gate
 from rlhf.jobs.archive import unpack
-from rlhf.jobs.results import RESULT
-from rlhf.pages.jobs.routes import routes
-from rlhf.settings import SFTSettings
-
-PARENT = {"kind": "sft", "parent_id": 1, "snapshot_id": None, "config": {}, "seed": 0, "versions": {}}
-
-
-@pytest.fixture
-def client(unsupervised):
-    return TestClient(Gate(Starlette(routes=routes(unsupervised)), unsupervised))
-
-
-@pytest.fixture
-def jobs(unsupervised, client):
-    """claim(name) -> the number of a run on that node, and the headers of its token."""
-
-    def claim(name: str) -> tuple[int, dict[str, str]]:
-        settings = as_dict(SFTSettings(launcher="worker", from_="p1", judge_pairs=0))
-        unsupervised.runs.enqueue("sft", settings, "rae")
-        worker = bearer(unsupervised.worker_tokens.issue_for_worker(name))
-        given = client.post(
-            "/api/v1/jobs/claim", json={"claim": f"claim-of-{name}", "node": name}, headers=worker
-        ).json()
-        return given["run"], bearer(given["token"])
-
-    return claim
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
-
-
-def archive(*members: tuple[str, bytes], links: tuple[str, ...] = ()) -> bytes:
-    """Return a tar file with these members, and links of these names."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-        for name in links:
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
-            tar.addfile(member)
-    return buffer.getvalue()
-
-
-def end(base: str, **columns) -> bytes:
-    """Return the archive of a done run that produced one policy."""
-    model = {"id": "p9", "is_base": False, "columns": PARENT | {"name": "new", "base": base} | columns}
-    document = {"state": "done", "error": None, "report": {"rows": 3}, "produced": [model]}
-    return archive((RESULT, json.dumps(document).encode()), ("models/p9/weights", b"1"))
+from tests.support.jobs.requests import archive, bearer, end
 
 
 def test_a_token_of_another_run_is_refused(client, jobs):
