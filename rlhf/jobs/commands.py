@@ -193,6 +193,8 @@ class Worker:
             client.download_bundle(claimed.run_id, bundle)
             folder = self.folder / f"run{claimed.run_id}-{claim[:8]}"
             return make_job(bundle, folder, claimed, self.server, self.moved)
+        except OSError as problem:
+            raise BadInput(f"{self.folder} cannot be written: {problem}", "Free some space there.") from problem
         finally:
             bundle.unlink(missing_ok=True)
             client.close()

@@ -11,6 +11,7 @@ import base64
 import math
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from data.logs import LOG
 from data.records import Run
 from data.tables.metrics import Arrived
 from rlhf.jobs.archive import finished_files, pack
-from rlhf.jobs.client import JobClient, ServerAway
+from rlhf.jobs.client import JobClient, RunRefused, ServerAway
 from rlhf.jobs.job_home import Job, check_bases
 from rlhf.jobs.results import pack_end
 from rlhf.launchers.local import GRACE, Command, LocalLauncher, worker_command
@@ -32,6 +33,8 @@ VALUES, SAMPLES, LOG_BYTES, SAMPLE_BYTES = 2000, 50, 256 * 1024, 1024**2
 """The most that one report carries: values, samples, bytes of the log, and bytes after which no sample follows."""
 ALIVE_SECONDS = 10.0
 """Seconds between two empty reports while the forwarder is busy with large files."""
+RETRY_SECONDS = 10.0
+"""Seconds from a failed upload to the next one."""
 
 
 class Forwarder:
@@ -45,10 +48,11 @@ class Forwarder:
         self.outcome: dict[str, Any] | None = None
         self._told: str | None = None
         self._sent: tuple | None = None
+        self._upload_at = 0.0
         self._checked = self._is_away = False
 
     def step(self) -> bool:
-        """Start or check the run, then send what is new. A server that is away gets it later.
+        """Start or check the run, then send what is new. What a server cannot take now, it gets later.
 
         Raises RunRefused if the server takes nothing more; the run is then stopped first.
         """
@@ -60,9 +64,11 @@ class Forwarder:
             is_at_work = self._send()
             self._is_away = False
             return is_at_work
-        except ServerAway as problem:
+        except RunRefused:
+            raise
+        except (ServerAway, BadInput, OSError) as problem:
             if not self._is_away:
-                LOG.warning("the server of run%s is away, and gets the rest later: %s", self.job.run_id, problem)
+                LOG.warning("the server of run%s gets the rest later: %s", self.job.run_id, problem)
             self._is_away = True
             return True
 
@@ -88,18 +94,27 @@ class Forwarder:
                 self.store.runs.finish(run.id, "failed", error=str(problem))
 
     def _send(self) -> bool:
-        """Send reports until nothing is left, then new checkpoints, then the end of a run that is over."""
+        """Send reports until nothing is left, then files; return whether the run is still to be followed."""
         run = self.job.run(self.store)
         if self.arrived is None:
             self._report(run, {})
         while self._report(run, self._batch()):
             pass
-        with self._kept_alive():
-            is_sent = self._send_checkpoint()
-        if not is_sent or not run.over:
+        if time.monotonic() < self._upload_at:
+            return True
+        try:
+            with self._kept_alive():
+                return self._upload(run)
+        except Exception:
+            self._upload_at = time.monotonic() + RETRY_SECONDS
+            raise
+
+    def _upload(self, run: Run) -> bool:
+        """Send new checkpoints, then the end of a run that is over; return whether the run is still to be followed."""
+        if not self._send_checkpoint() or not run.over:
             return True
         self.job.run_folder.mkdir(parents=True, exist_ok=True)
-        with self._kept_alive(), TemporaryDirectory(prefix=".end.", dir=self.job.run_folder) as place:
+        with TemporaryDirectory(prefix=".end.", dir=self.job.run_folder) as place:
             archive = Path(place) / "end.tar"
             pack_end(self.job, self.store, archive)
             self.outcome = self.client.send_end(run.id, archive) | {"error": run.error}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the routes of workers: a client behind the gate, and runs that were claimed."""
+"""Fixtures of runs on other machines: a client behind the gate, claimed runs, and a home with its server."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from labeling.accounts.gate import Gate
 from rlhf.pages.jobs.routes import routes
 from rlhf.settings import SFTSettings
 from tests.support.jobs.requests import bearer
+from tests.support.jobs.server import JobServer
+from tests.support.jobs.weight_runs import queue
+from tests.support.tiny_home import make_tiny_home
 
 
 @pytest.fixture
@@ -33,3 +36,25 @@ def jobs(unsupervised, client):
         return given["run"], bearer(given["token"])
 
     return claim
+
+
+@pytest.fixture
+def home_store(tmp_path):
+    """A home with prompts, instruction rows, a bare base, an account, and one waiting run for a worker."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"weights")
+    store = make_tiny_home(tmp_path / "home", model)
+    store.instructions.add("Thank Mina.", "Dear Mina, thank you.", source="test")
+    queue(store)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def server(home_store):
+    server = JobServer(home_store.home)
+    server.start()
+    yield server
+    server.kill()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,19 @@ def test_a_checkpoint_replaces_the_former_one(client, jobs, unsupervised):
     folder = unsupervised.home / "runs" / str(run)
     assert [path.name for path in folder.iterdir()] == ["checkpoint"]
     assert [path.name for path in (folder / "checkpoint").iterdir()] == ["checkpoint-2"]
+
+
+@pytest.mark.parametrize("path", ["checkpoint", "end"])
+def test_a_full_disk_is_no_fault_of_the_archive(client, jobs, unsupervised, monkeypatch, path):
+    run, token = jobs("a")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tarfile.TarFile.extract", fail)
+    body = archive(("checkpoint/1", b"w")) if path == "checkpoint" else end(unsupervised.policies.get(1).base)
+    assert client.post(f"/api/v1/jobs/{run}/{path}", content=body, headers=token).status_code == 507
+    assert unsupervised.runs.get(run).state == "running"
 
 
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "checkpoint/../../out", "other/out", "checkpoint\\..\\out"])
