@@ -17,6 +17,7 @@ from data.errors import Refused
 from data.records import Run
 from data.store import Store
 from data.tables.tokens import WorkerToken
+from data.version import __version__
 from rlhf.jobs.archive import unpack
 from rlhf.runs.disk_use import run_folder
 
@@ -25,7 +26,9 @@ Value = tuple[int, str, int, float | str | None]
 
 
 class RunOver(Refused):
-    """The run has ended, or was given to another machine: nothing of it is taken any more."""
+    """The run has ended, or was given to another machine: nothing of it is taken any more. `ended`: how it ended."""
+
+    ended: dict[str, Any] | None = None
 
 
 class WrongToken(Refused):
@@ -53,13 +56,17 @@ class Claim(BaseModel):
 
     claim: str = Field(min_length=8, max_length=64)
     node: str = Field(min_length=1, max_length=200)
+    version: str
 
 
 def claim_run(store: Store, token: WorkerToken, claim: Claim) -> dict[str, Any]:
     """Give a waiting run to a worker -> {run, resumes, token}, or {run: None}. A token of a run gets this run alone.
 
-    Raises RunOver for the token of a run that has ended.
+    Raises RunOver for the token of a run that has ended, Refused for a worker of another version.
     """
+    if claim.version != __version__:
+        error = f"the server has version {__version__} of this program, and the worker {claim.version[:40]}"
+        raise Refused(error, "Install the server's version on the node.")
     with store.transaction():
         if token.run_id is not None:
             open_run(store, token, token.run_id)
@@ -71,13 +78,23 @@ def claim_run(store: Store, token: WorkerToken, claim: Claim) -> dict[str, Any]:
 
 
 def open_run(store: Store, token: WorkerToken, run_id: int) -> Run:
-    """Return the run on which the token works. Raises WrongToken for another run's, RunOver if it has ended."""
+    """Return the run on which the token works; a lost one runs again, unless another run resumes it.
+
+    Raises WrongToken for another run's token, RunOver if the run has ended.
+    """
     if token.run_id != run_id:
         raise WrongToken(f"this token is not of run{run_id}", "Give the token that belongs to the run.")
-    run = store.runs.get(run_id)
+    run = store.runs.reopen(run_id)
     if run.over:
-        raise RunOver(f"{run.public} is {run.state}", "Nothing more is taken for it.")
+        raise run_over(run)
     return run
+
+
+def run_over(run: Run) -> RunOver:
+    """Return the error for a run that has ended."""
+    problem = RunOver(f"{run.public} is {run.state}", "Nothing more is taken for it.")
+    problem.ended = {"status": run.state, "produced": run.produced, "error": run.error}
+    return problem
 
 
 def receive_report(store: Store, run: Run, report: Report) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from data.store import Store
 from rlhf.jobs.archive import pack, unpack
 from rlhf.jobs.bundle import base_names, needed_models
 from rlhf.jobs.job_home import Job
+from rlhf.jobs.receive import run_over
 from rlhf.kinds import find_kind
 from rlhf.runs.disk_use import run_folder
 from rlhf.runs.launch import queue_judging
@@ -80,7 +81,7 @@ def pack_failure(error: str, out: Path) -> None:
 def publish_end(store: Store, run: Run, archive: Path) -> Run:
     """Write the end of a run with all that it produced, and return its row; nothing for a run that has ended.
 
-    Raises BadInput, and changes nothing, for an archive that does not fit the run.
+    Raises BadInput, and changes nothing, for an archive that does not fit the run; RunOver if another run resumes it.
     """
     own = run_folder(store, run)
     own.mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,9 @@ def publish_end(store: Store, run: Run, archive: Path) -> Run:
         unpack(archive, folder, (RESULT, MODELS))
         end = _read_end(folder / RESULT)
         with store.transaction():
-            run = store.runs.get(run.id)
+            run = store.runs.reopen(run.id)
+            if run.state == "lost":
+                raise run_over(run)
             if run.over:
                 return run
             names = {model.id: _publish(store, run, model, folder / MODELS / model.id) for model in end.produced}

@@ -11,7 +11,7 @@ from data.settings import as_dict
 from labeling.accounts.gate import Gate
 from rlhf.pages.jobs.routes import routes
 from rlhf.settings import SFTSettings
-from tests.support.jobs.requests import bearer
+from tests.support.jobs.requests import bearer, claim
 from tests.support.jobs.server import JobServer
 from tests.support.jobs.weight_runs import queue
 from tests.support.tiny_home import make_tiny_home
@@ -26,16 +26,14 @@ def client(unsupervised):
 def jobs(unsupervised, client):
     """claim(name) -> the number of a run on that node, and the headers of its token."""
 
-    def claim(name: str) -> tuple[int, dict[str, str]]:
+    def claim_run(name: str) -> tuple[int, dict[str, str]]:
         settings = as_dict(SFTSettings(launcher="worker", from_="p1", judge_pairs=0))
         unsupervised.runs.enqueue("sft", settings, "rae")
         worker = bearer(unsupervised.worker_tokens.issue_for_worker(name))
-        given = client.post(
-            "/api/v1/jobs/claim", json={"claim": f"claim-of-{name}", "node": name}, headers=worker
-        ).json()
+        given = client.post("/api/v1/jobs/claim", json=claim(f"claim-of-{name}", name), headers=worker).json()
         return given["run"], bearer(given["token"])
 
-    return claim
+    return claim_run
 
 
 @pytest.fixture

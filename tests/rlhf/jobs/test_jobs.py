@@ -181,7 +181,9 @@ def test_a_worker_whose_run_was_given_up_stops_with_a_line(home_store, server, n
     token = home_store.worker_tokens.issue_for_worker("a")
     worker = nodes("node-a", server, token, hold=tmp_path / "never", at=3)
     at_step(home_store, 3)
-    home_store.runs.finish(1, "lost", error="silent")
+    with home_store.transaction():
+        home_store.runs.finish(1, "lost", error="silent")
+        home_store.runs.enqueue("sft", {}, "rae", resumes=1)
     ended = outcome(worker)
     assert (ended["status"], ended["error"]) == ("lost", "run1 is lost")
     assert home_store.runs.get(1).error == "silent"

@@ -8,6 +8,7 @@ import json
 import tarfile
 from typing import Any
 
+from data.version import __version__
 from rlhf.jobs.results import RESULT
 
 PARENT = {"kind": "sft", "adapter": "policies/p9", "parent_id": 1, "reward_model_id": None, "snapshot_id": None}
@@ -17,6 +18,11 @@ COLUMNS = PARENT | {"id": 9, "name": "new", "run_id": 1, "config": {}, "seed": 0
 def bearer(token: str) -> dict[str, str]:
     """Return the header of a token."""
     return {"authorization": f"Bearer {token}"}
+
+
+def claim(name: str, node: str) -> dict[str, str]:
+    """Return the body of a claim."""
+    return {"claim": name, "node": node, "version": __version__}
 
 
 def archive(*members: tuple[str, bytes], links: tuple[str, ...] = ()) -> bytes:
