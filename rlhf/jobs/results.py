@@ -15,13 +15,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import BadInput, Refused
 from data.ids import POLICY
 from data.logs import LOG
 from data.records import Policy, RewardModel, Run
 from data.store import Store
+from data.tables.policies import NewPolicy
+from data.tables.reward_models import NewRewardModel
 from rlhf.jobs.archive import pack, unpack
 from rlhf.jobs.bundle import base_names, needed_models
 from rlhf.jobs.job_home import Job
@@ -32,7 +34,7 @@ from rlhf.runs.launch import queue_judging
 RESULT = "result.json"
 MODELS = "models"
 """Folder of an archive with the folders of what a run produced, by their ids on the node."""
-ASSIGNED = ("id", "created_at", "adapter", "run_id")
+ASSIGNED = {"adapter", "run_id"}
 """Columns that the server fills."""
 NAMES_OF_BASES = ("reward.json", "adapter_config.json")
 """Files of a model that name the folder of its base."""
@@ -43,7 +45,7 @@ class Produced(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str
+    id: str = Field(pattern=r"^[pr]\d{1,18}$")
     is_base: bool
     columns: dict[str, Any]
 
@@ -117,10 +119,11 @@ def _publish(store: Store, run: Run, model: Produced, folder: Path) -> str:
     if not folder.is_dir():
         raise BadInput(f"the result holds no folder of {model.id}", "Send it again.")
     parents = needed_models(store, run)
-    columns = {name: value for name, value in model.columns.items() if name not in ASSIGNED} | {"run_id": run.id}
+    known = (NewPolicy if model.id.startswith(POLICY) else NewRewardModel).__annotations__.keys() - ASSIGNED
+    columns = {name: value for name, value in model.columns.items() if name in known} | {"run_id": run.id}
     _refuse_foreign(run, parents, model, columns)
-    if model.is_base:
-        columns.pop("base")
+    if model.is_base and model.id.startswith(POLICY):
+        columns.pop("base", None)
         return store.policies.publish_base(folder, **columns).public
     table = store.policies if model.id.startswith(POLICY) else store.reward_models
     return table.publish(folder, **columns).public

@@ -64,9 +64,9 @@ def archive(*members: tuple[str, bytes], links: tuple[str, ...] = ()) -> bytes:
     return buffer.getvalue()
 
 
-def end(base: str, **columns) -> bytes:
+def end(base: str, id: str = "p9", **columns) -> bytes:
     """Return the archive of a done run that produced one policy."""
-    model = {"id": "p9", "is_base": False, "columns": PARENT | {"name": "new", "base": base} | columns}
+    model = {"id": id, "is_base": False, "columns": PARENT | {"name": "new", "base": base} | columns}
     document = {"state": "done", "error": None, "report": {"rows": 3}, "produced": [model]}
     return archive((RESULT, json.dumps(document).encode()), ("models/p9/weights", b"1"))
 
@@ -170,6 +170,24 @@ def test_a_result_that_names_what_its_run_was_not_given_is_refused(client, jobs,
     body = end(**{"base": unsupervised.policies.get(1).base} | foreign)
     assert client.post(f"/api/v1/jobs/{run}/end", content=body, headers=token).status_code == 409
     assert (unsupervised.runs.get(run).state, unsupervised.policies.count()) == ("running", 1)
+
+
+@pytest.mark.parametrize("id", ["../../../policies/p1", "p9/../../x", "", "s3", "p1\n"])
+def test_a_result_with_another_id_than_a_model_s_is_refused(client, jobs, unsupervised, id):
+    run, token = jobs("a")
+    body = end(unsupervised.policies.get(1).base, id)
+    assert client.post(f"/api/v1/jobs/{run}/end", content=body, headers=token).status_code == 400
+    assert (unsupervised.runs.get(run).state, unsupervised.policies.count()) == ("running", 1)
+
+
+def test_columns_that_no_model_has_are_left_out(client, jobs, unsupervised):
+    run, token = jobs("a")
+    more = {"created_at": "never", "adapter": "policies/p1", "run_id": 77, "name) VALUES ('x') --": 1}
+    body = end(unsupervised.policies.get(1).base, **more)
+    assert client.post(f"/api/v1/jobs/{run}/end", content=body, headers=token).status_code == 200
+    policy = unsupervised.policies.get(2)
+    assert (policy.adapter, policy.run_id, policy.name) == ("policies/p2", run, "new")
+    assert policy.created_at > "2026"
 
 
 def test_a_checkpoint_replaces_the_former_one(client, jobs, unsupervised):
