@@ -3,6 +3,7 @@ FITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(or $(shell for v in python3 python3.13 python3.12 python3.11; do $$v -c "$(FITS)" 2>/dev/null && echo $$v && break; done),python3)
 VENV ?= .venv
 DOCS_VENV ?= .venv-docs
+RAY_VENV ?= .venv-ray
 PORT ?= 7860
 HOME_DIR ?=
 GPU ?=
@@ -15,7 +16,7 @@ HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage attack matrix bench study gpu screenshots lint format architecture reference lock docs docs-build
+.PHONY: help setup dev run test coverage attack check-cluster matrix bench study gpu screenshots lint format architecture reference lock docs docs-build
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +27,7 @@ help:
 	@echo "make test                             the whole test suite"
 	@echo "make coverage                         the test suite with branch coverage per package"
 	@echo "make attack [ONLY=name]               attack a server, stores and the command line; 30 minutes"
+	@echo "make check-cluster                    runs on two real Ray nodes of this machine; 5 minutes"
 	@echo "make matrix                           every model family in every verb, into docs/models.md, and every setting; 10 minutes"
 	@echo "make bench [ONLY=name]                the short figures, one JSON line each"
 	@echo "make study NAME=name                  one many-seed figure, resumable"
@@ -83,6 +85,14 @@ format: dev
 
 attack: dev
 	$(TEST_ENV) "$(BIN)/python" -m tests.attack $(ONLY)
+
+$(RAY_VENV)/.installed:
+	"$(PYTHON)" -m venv "$(RAY_VENV)"
+	"$(RAY_VENV)/bin/python" -m pip install --quiet $(PIP_FLAGS) "ray[default]~=2.60"
+	@touch "$@"
+
+check-cluster: dev $(RAY_VENV)/.installed
+	$(TEST_ENV) "$(BIN)/python" -m tests.cluster "$(RAY_VENV)/bin/ray"
 
 matrix: dev
 	$(TEST_ENV) "$(BIN)/python" -m tests.matrix --write

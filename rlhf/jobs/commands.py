@@ -8,7 +8,6 @@ it is asked to end (SIGTERM, Ctrl-C), its run saves a checkpoint, and the server
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import socket
 import time
@@ -24,10 +23,11 @@ from data.logs import limit_repeats
 from rlhf.common.locks import acquire_lock
 from rlhf.jobs.client import JobClient, RunRefused, ServerAway
 from rlhf.jobs.forwarder import Forwarder, delete_job
-from rlhf.jobs.job_home import DRAFT, Job, make_job
+from rlhf.jobs.job_home import DRAFT, Claimed, Job, make_job
+from rlhf.jobs.results import pack_failure
 from rlhf.launchers.elsewhere import JOB_FILE
 from rlhf.launchers.local import Command, worker_command
-from rlhf.launchers.ray import TOKEN
+from rlhf.launchers.ray import TOKEN, read_token
 
 JOBS = "jobs"
 """Folder in the worker's home that holds its job homes."""
@@ -63,12 +63,12 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
 
 def cmd_worker(args: argparse.Namespace) -> dict[str, Any]:
     """Work on runs until a signal ends it; with --once return the document of the run."""
-    token = args.token or os.environ.get(TOKEN, "")
+    token = args.token or read_token()
     if not token:
         raise BadInput("a worker needs a token", f"Give --token, or set {TOKEN}.", field="token")
     limit_repeats()
     worker = Worker(args.home.expanduser() / JOBS, args.server, token, args.node or socket.gethostname())
-    worker.moved = _read_bases(args.base)
+    worker.moved = read_bases(args.base)
     signal.signal(signal.SIGTERM, worker.end)
     signal.signal(signal.SIGINT, worker.end)
     return worker.work(once=args.once)
@@ -117,7 +117,7 @@ class Worker:
             while not self.ending and not (once and document["run"]):
                 claimed = self._next()
                 if claimed is not None:
-                    document = self.follow(claimed)
+                    document = self.follow(claimed) if isinstance(claimed, Job) else claimed
                 elif once:
                     break
                 else:
@@ -158,10 +158,11 @@ class Worker:
         """Return the jobs that were begun here and have not ended."""
         return [Job.read(file.parent) for file in sorted(self.folder.glob(f"*/{JOB_FILE}")) if _is_whole(file)]
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Job | dict[str, Any] | None:
         """Claim a run and make its job home; None if no run waits or the server is away.
 
-        The name of the claim is stored first, so that a killed worker gets the same run again.
+        The name of the claim is stored first, so that a killed worker gets the same run again. A run whose job home
+        cannot be made ends as failed, and its document is returned.
         """
         claim = self.folder / CLAIM
         if not claim.is_file():
@@ -171,13 +172,10 @@ class Worker:
             claimed = client.claim(claim.read_text(), self.node)
             if claimed is None:
                 return None
-            bundle = self.folder / f"run{claimed.run_id}.tar"
-            own = JobClient(self.server, claimed.token)
-            own.download_bundle(claimed.run_id, bundle)
-            own.close()
-            folder = self.folder / f"run{claimed.run_id}-{claim.read_text()[:8]}"
-            job = make_job(bundle, folder, claimed, self.server, self.moved)
-            bundle.unlink()
+            try:
+                job: Job | dict[str, Any] = self._fetch(claimed, claim.read_text())
+            except BadInput as problem:
+                job = self._refuse(claimed, problem)
             claim.unlink()
             return job
         except ServerAway as problem:
@@ -187,12 +185,40 @@ class Worker:
         finally:
             client.close()
 
+    def _fetch(self, claimed: Claimed, claim: str) -> Job:
+        """Download the bundle of a run and make its job home."""
+        bundle = self.folder / f"run{claimed.run_id}.tar"
+        client = JobClient(self.server, claimed.token)
+        try:
+            client.download_bundle(claimed.run_id, bundle)
+            folder = self.folder / f"run{claimed.run_id}-{claim[:8]}"
+            return make_job(bundle, folder, claimed, self.server, self.moved)
+        finally:
+            bundle.unlink(missing_ok=True)
+            client.close()
+
+    def _refuse(self, claimed: Claimed, problem: BadInput) -> dict[str, Any]:
+        """End a run that cannot work here, unless the server has ended it, and return its document."""
+        archive = self.folder / f"run{claimed.run_id}.end.tar"
+        client = JobClient(self.server, claimed.token)
+        try:
+            if not isinstance(problem, RunRefused):
+                pack_failure(str(problem), archive)
+                client.send_end(claimed.run_id, archive)
+        except RunRefused as refused:
+            problem = refused
+        finally:
+            archive.unlink(missing_ok=True)
+            client.close()
+        self.say(str(problem))
+        return {"run": f"run{claimed.run_id}", "status": "failed", "produced": [], "error": str(problem)}
+
 
 def _is_whole(file: Path) -> bool:
     return not file.parent.name.endswith(DRAFT)
 
 
-def _read_bases(given: Sequence[str]) -> dict[str, str]:
+def read_bases(given: Sequence[str]) -> dict[str, str]:
     """Return the folders of NAME=FOLDER. Raises BadInput for another form."""
     for text in given:
         if "=" not in text:

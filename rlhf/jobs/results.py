@@ -71,6 +71,12 @@ def pack_end(job: Job, store: Store, out: Path) -> None:
     pack(out, [(RESULT, end.model_dump_json())], folders)
 
 
+def pack_failure(error: str, out: Path) -> None:
+    """Write the end of a run that could not begin to `out`."""
+    end = End(state="failed", error=error, report={}, produced=[])
+    pack(out, [(RESULT, end.model_dump_json())], [])
+
+
 def publish_end(store: Store, run: Run, archive: Path) -> Run:
     """Write the end of a run with all that it produced, and return its row; nothing for a run that has ended.
 

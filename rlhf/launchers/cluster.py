@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,14 @@ FILE = "cluster.yaml"
 class Cluster(BaseModel):
     """A Ray cluster: `address` of its job server, `server` as its nodes reach this app, and the needs of a run.
 
-    `token_env` names the environment variable with the token of Ray's own authentication. `command` starts this
-    program on a node, and job homes lie below `home` there. `memory` is in bytes; `resources` are Ray's custom
-    resources, which may name a node.
+    `command` starts this program on a node, and job homes lie below `home` there. `memory` is in bytes; `resources`
+    are Ray's custom resources, which may name a node.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str = Field(pattern="^https?://")
     server: str = Field(pattern="^https?://")
-    token_env: str = ""
     command: str = "preference-loop"
     home: str = "~/.local/share/preference-loop"
     gpus: float = Field(0, ge=0)
@@ -37,11 +34,6 @@ class Cluster(BaseModel):
     resources: Mapping[str, float] = {}
     environment: Mapping[str, str] = {}
     bases: Mapping[str, str] = {}
-
-    @property
-    def token(self) -> str:
-        """The token of Ray's own authentication; empty without one."""
-        return os.environ.get(self.token_env, "") if self.token_env else ""
 
 
 def read_cluster(home: Path) -> Cluster:

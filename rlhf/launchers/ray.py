@@ -9,6 +9,7 @@ reports do.
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import time
 from typing import Any
@@ -23,11 +24,18 @@ from rlhf.launchers.remote import WorkerLauncher
 
 TOKEN = "PREFERENCE_LOOP_WORKER_TOKEN"
 """The environment variable in which a job finds the token of its run."""
+MISSING = "MISSING"
+"""Our word for a job that Ray does not know."""
 ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 """Statuses of a job that has ended."""
 LOOK_SECONDS, TIMEOUT = 3.0, 10.0
 """Seconds between two questions about a job, and for each step of a request."""
 LOG_CHARACTERS = 1500
+
+
+def read_token() -> str:
+    """Return the token in this process's environment; empty without one."""
+    return os.environ.get(TOKEN, "")
 
 
 class RayAway(Exception):
@@ -43,11 +51,20 @@ class RayLauncher(WorkerLauncher):
         self._cancelled_at: dict[int, float] = {}
 
     def submit(self, run: Run) -> None:
-        """Submit a queued run once; end it if Ray refuses, or if its job ended before it began."""
+        """Submit a queued run once; end it if Ray refuses, or if its job ended before it began.
+
+        The handle is stored first. So a supervisor that was killed meanwhile finds the job, with the token that it has.
+        """
         try:
             if run.handle is None:
-                self.store.runs.set_handle(run.id, self._submit(run))
-            elif self._status(run) in ENDED and self.store.runs.get(run.id).state == "queued":
+                self.store.runs.set_handle(run.id, self._name(run))
+                run = self.store.runs.get(run.id)
+            status = self._status(run)
+            if status == MISSING:
+                token = self.store.worker_tokens.issue_for_run(run.id)
+                self._ask("POST", "/api/jobs/", job_document(read_cluster(self.store.home), str(run.handle), token))
+                self._looked.pop(run.id, None)
+            elif status in ENDED and self.store.runs.get(run.id).state == "queued":
                 self._refuse(run, self.explain_end(run))
         except RayAway as problem:
             LOG.warning("%s waits: Ray cannot be reached: %s", run.public, problem)
@@ -87,31 +104,16 @@ class RayLauncher(WorkerLauncher):
         self._looked.pop(run.id, None)
         self._cancelled_at.pop(run.id, None)
 
-    def _submit(self, run: Run) -> str:
-        """Submit the job of a run and return its id; a job that exists already is the run's own."""
-        cluster = read_cluster(self.store.home)
+    def _name(self, run: Run) -> str:
+        """Return the submission id of a run, which depends on the run alone."""
         mark = hashlib.sha256(f"{self.store.home.resolve()} {run.id} {run.created_at}".encode()).hexdigest()[:12]
-        handle = f"preference-loop-{run.public}-{mark}"
-        try:
-            self._ask(
-                "POST", "/api/jobs/", job_document(cluster, handle, self.store.worker_tokens.issue_for_run(run.id))
-            )
-        except BadInput:
-            if not self._exists(handle):
-                raise
-        return handle
-
-    def _exists(self, handle: str) -> bool:
-        try:
-            return bool(self._ask("GET", f"/api/jobs/{handle}"))
-        except BadInput:
-            return False
+        return f"preference-loop-{run.public}-{mark}"
 
     def _status(self, run: Run) -> str:
-        """Return the status of the run's job, asked for at most every few seconds."""
+        """Return the status of the run's job, asked for at most every few seconds; MISSING if Ray knows no such job."""
         at, status = self._looked.get(run.id, (0.0, ""))
         if not at or time.monotonic() - at > LOOK_SECONDS:
-            status = str(self._ask("GET", f"/api/jobs/{run.handle}").get("status"))
+            status = str(self._ask("GET", f"/api/jobs/{run.handle}", missing={"status": MISSING}).get("status"))
             self._looked[run.id] = (time.monotonic(), status)
         return status
 
@@ -126,12 +128,18 @@ class RayLauncher(WorkerLauncher):
         self.store.runs.claim_elsewhere(run.handle or "ray", "ray", run.id)
         self.store.runs.finish(run.id, "failed", error=error)
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the JSON answer of Ray. Raises RayAway, or BadInput with Ray's words for a refusal."""
+    def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, missing: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the JSON answer of Ray, or `missing` if there is no such job.
+
+        Raises RayAway, or BadInput with Ray's words for a refusal.
+        """
         import httpx
 
         cluster = read_cluster(self.store.home)
-        headers = {"authorization": f"Bearer {cluster.token}"} if cluster.token else {}
+        own = os.environ.get("RAY_AUTH_TOKEN", "")
+        headers = {"authorization": f"Bearer {own}"} if own else {}
         url = cluster.address.rstrip("/") + path
         try:
             response = httpx.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
@@ -140,6 +148,8 @@ class RayLauncher(WorkerLauncher):
             raise RayAway(str(problem) or type(problem).__name__) from problem
         if response.is_success:
             return document if isinstance(document, dict) else {}
+        if response.status_code == 404 and missing is not None:
+            return missing
         words = " ".join(response.text.split())[:300]
         raise BadInput(f"Ray answered {response.status_code}: {words}", "Check cluster.yaml and the cluster.")
 

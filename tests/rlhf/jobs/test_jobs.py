@@ -11,6 +11,7 @@ import pytest
 
 from data.settings import as_dict
 from data.store import Store
+from rlhf.jobs import commands
 from rlhf.jobs.job_home import Job
 from rlhf.launchers.elsewhere import JOB_FILE
 from rlhf.runs.launch import resume
@@ -187,8 +188,6 @@ def test_a_foreign_base_ends_the_run_before_it_starts(home_store, server, nodes,
     (foreign / "config.json").write_text("{}")
     (foreign / "model.safetensors").write_bytes(b"others")
     name = home_store.policies.get(1).base
-    from rlhf.jobs import commands
-
     monkeypatch.setattr(commands, "STEP_SECONDS", 0.05)
     worker = commands.Worker(
         tmp_path / "node-a", server.address, home_store.worker_tokens.issue_for_worker("a"), "node-a"
@@ -200,6 +199,30 @@ def test_a_foreign_base_ends_the_run_before_it_starts(home_store, server, nodes,
     assert "foreign base" in run.error
     assert name in run.error
     assert run.pid is None
+
+
+def test_a_worker_of_another_version_ends_the_run_with_that_line(home_store, server, tmp_path, monkeypatch):
+    monkeypatch.setattr("rlhf.jobs.job_home.__version__", "0.0.1")
+    token = home_store.worker_tokens.issue_for_worker("a")
+    ended = commands.Worker(tmp_path / "node-a", server.address, token, "node-a").work(once=True)
+    assert (ended["run"], ended["status"]) == ("run1", "failed")
+    assert "and this machine 0.0.1" in home_store.runs.get(1).error
+    assert [path.name for path in (tmp_path / "node-a").iterdir() if path.suffix == ".tar"] == []
+
+
+def test_a_run_whose_base_is_gone_fails_and_the_next_one_works(home_store, server, nodes, tmp_path):
+    home_store.policies.add(name="gone", kind="base", base=str(tmp_path / "gone"))
+    home_store.execute("UPDATE runs SET settings = json_set(settings, '$.from', 'p2') WHERE id = 1")
+    second = queue(home_store)
+    token = home_store.worker_tokens.issue_for_worker("a")
+    assert outcome(nodes("node-a", server, token))["status"] == "failed"
+    assert "gone' is not on the server" in home_store.runs.get(1).error
+    assert outcome(nodes("node-a", server, token)) == {
+        "run": f"run{second}",
+        "status": "done",
+        "produced": ["p3"],
+        "error": None,
+    }
 
 
 def test_a_worker_whose_run_was_given_up_stops_with_a_line(home_store, server, nodes, tmp_path):

@@ -25,7 +25,7 @@ from tests.support.jobs.server import JobServer
 
 @pytest.fixture
 def ray(monkeypatch):
-    monkeypatch.setenv("RAY_TOKEN", "secret")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
     monkeypatch.setattr("rlhf.launchers.ray.LOOK_SECONDS", 0.0)
     ray = FakeRay("secret")
     yield ray
@@ -38,7 +38,7 @@ def cluster(tiny_store, ray, tmp_path):
 
     def write(**more) -> None:
         command = f"{sys.executable} {node.__file__}"
-        given = {"address": ray.address, "server": "http://127.0.0.1:9", "token_env": "RAY_TOKEN", "command": command}
+        given = {"address": ray.address, "server": "http://127.0.0.1:9", "command": command}
         (tiny_store.home / FILE).write_text(yaml.safe_dump(given | {"home": str(tmp_path / "node")} | more))
 
     write()
@@ -101,14 +101,26 @@ def test_several_runs_are_submitted_at_once_beside_one_here(tiny_store, ray, clu
     until(lambda: queue.step() is not None and tiny_store.runs.get(here).over)
 
 
-def test_a_job_that_exists_already_is_the_run_s_own(tiny_store, ray, cluster, queue):
+def test_a_supervisor_that_was_killed_finds_the_job_that_it_submitted(tiny_store, ray, cluster, queue):
     ray.room = False
     run = enqueue(tiny_store)
     queue.step()
-    handle = tiny_store.runs.get(run).handle
-    tiny_store.execute("UPDATE runs SET handle = NULL WHERE id = ?", [run])  # killed before it was stored
+    next_queue = RunQueue(tiny_store, queue.local, {"ray": RayLauncher(tiny_store)})
+    for _ in range(2):
+        next_queue.step()
+    ((id, asked),) = ray.asked.items()
+    assert tiny_store.runs.get(run).handle == id
+    token = asked["runtime_env"]["env_vars"]["PREFERENCE_LOOP_WORKER_TOKEN"]
+    assert tiny_store.worker_tokens.find(token).run_id == run
+
+
+def test_a_job_that_was_never_submitted_is_submitted_by_the_next_supervisor(tiny_store, ray, cluster, queue):
+    ray.room = False
+    run = enqueue(tiny_store)
     queue.step()
-    assert (tiny_store.runs.get(run).handle, list(ray.asked)) == (handle, [handle])
+    ray.asked.clear()  # killed after the handle was stored, before Ray had the job
+    queue.step()
+    assert list(ray.asked) == [tiny_store.runs.get(run).handle]
 
 
 def test_a_job_that_ends_without_beginning_the_run_fails_it_with_the_log(tiny_store, ray, cluster, queue):
@@ -139,7 +151,7 @@ def test_a_run_waits_while_ray_is_away_and_fails_if_it_refuses(tiny_store, ray, 
     run = enqueue(tiny_store)
     queue.step()
     assert tiny_store.runs.get(run).state == "queued"
-    monkeypatch.setenv("RAY_TOKEN", "another")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "another")
     cluster()
     queue.step()
     assert "Ray answered 401" in tiny_store.runs.get(run).error

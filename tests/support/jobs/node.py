@@ -45,10 +45,12 @@ if __name__ == "__main__":
         parser.add_argument("--home", type=Path, required=True)
         commands.add_worker_arguments(parser)
         args = parser.parse_args(sys.argv[2:])
+        moved = commands.read_bases(args.base)
         given = [args.home, args.server, os.environ[commands.TOKEN], "ray-node", "once"]
     else:
-        given = sys.argv[1:]
+        moved, given = {}, sys.argv[1:]
     folder, server, token, name, *once = given
     worker = commands.Worker(Path(folder), server, token, name, tiny_training.command)
+    worker.moved = moved
     signal.signal(signal.SIGTERM, worker.end)
     print(json.dumps(worker.work(once=bool(once))))
