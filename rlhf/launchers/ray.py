@@ -124,9 +124,11 @@ class RayLauncher(WorkerLauncher):
             LOG.warning("the Ray job of %s was not stopped: %s", run.public, problem)
 
     def _refuse(self, run: Run, error: str) -> None:
-        """End a run that never began."""
-        self.store.runs.claim_elsewhere(run.handle or "ray", "ray", run.id)
-        self.store.runs.finish(run.id, "failed", error=error)
+        """End a run that never began, unless somebody cancelled it meanwhile."""
+        with self.store.transaction():
+            if self.store.runs.get(run.id).state == "queued":
+                self.store.runs.claim_elsewhere(run.handle or "ray", "ray", run.id)
+                self.store.runs.finish(run.id, "failed", error=error)
 
     def _ask(
         self, method: str, path: str, body: dict[str, Any] | None = None, missing: dict[str, Any] | None = None

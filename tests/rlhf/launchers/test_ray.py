@@ -157,7 +157,29 @@ def test_a_run_waits_while_ray_is_away_and_fails_if_it_refuses(tiny_store, ray, 
     assert "Ray answered 401" in tiny_store.runs.get(run).error
 
 
-@pytest.mark.parametrize(("text", "said"), [("address: head", "address"), ("[]", "the file"), ("gpu: 1", "address")])
+def test_a_run_that_is_cancelled_while_ray_refuses_it_stays_cancelled(tiny_store, ray, cluster, queue, monkeypatch):
+    run = enqueue(tiny_store)
+
+    def refuse(method: str, *_) -> tuple[int, str]:
+        if method == "POST":
+            tiny_store.runs.request_cancel(run)
+        return (404, "unknown") if method == "GET" else (400, "no such resource")
+
+    monkeypatch.setattr(ray, "act", refuse)
+    for _ in range(2):
+        queue.step()
+    assert tiny_store.runs.get(run).state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("address: head", "address"),
+        ("[]", "the file"),
+        ("gpu: 1", "address"),
+        ("{address: 'http://head:80a', server: 'http://s'}", "address: .*port"),
+    ],
+)
 def test_a_wrong_cluster_file_is_refused_with_the_field(tiny_store, text, said):
     with pytest.raises(BadInput, match=r"there is no .*cluster\.yaml"):
         read_cluster(tiny_store.home)

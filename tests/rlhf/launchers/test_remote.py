@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from data.errors import BadInput
+from data.records import Run
 from data.settings import as_dict
 from rlhf.common.locks import SERVER, acquire_lock
 from rlhf.launchers import remote
@@ -74,6 +75,34 @@ def test_a_silent_run_that_was_cancelled_is_cancelled(tiny_store, running, clock
         clock.append(101.0)
         queue.step()
     assert tiny_store.runs.get(run.id).state == "cancelled"
+
+
+def test_an_error_of_one_run_does_not_keep_others_from_working(tiny_store):
+    class Broken(WorkerLauncher):
+        def submit(self, run: Run) -> None:
+            raise RuntimeError("unforeseen")
+
+    tiny_store.runs.enqueue("sft", as_dict(SFTSettings(launcher="ray", from_="p1")), "rae")
+    waiting = tiny_store.runs.enqueue("sft", as_dict(SFTSettings(launcher="worker", from_="p1")), "rae")
+    elsewhere = {"worker": WorkerLauncher(tiny_store), "ray": Broken(tiny_store)}
+    queue = RunQueue(tiny_store, LocalLauncher(tiny_store, tiny_training.command), elsewhere)
+    assert waiting.id in {run.id for run in queue.step()}
+
+
+def test_a_run_that_reports_its_end_while_the_reason_is_looked_for_keeps_that_end(tiny_store, running):
+    run, queue = running
+
+    class Slow(WorkerLauncher):
+        def is_alive(self, run: Run) -> bool:
+            return False
+
+        def explain_end(self, run: Run) -> str:
+            self.store.runs.finish(run.id, "done")
+            return "its worker was silent"
+
+    queue.launchers["worker"] = Slow(tiny_store)
+    queue.step()
+    assert tiny_store.runs.get(run.id).state == "done"
 
 
 @pytest.mark.parametrize(
