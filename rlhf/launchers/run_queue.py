@@ -41,6 +41,9 @@ class RunQueue:
         for run in waiting:
             with _isolated(run):
                 self.launchers[run.launcher].submit(run)
+        for run in self.store.runs.cancelled_before_start():
+            with _isolated(run):
+                self.launchers[run.launcher].forget(run)
         return [*running, *waiting, *([claimed] if claimed else [])]
 
     def check_run(self, run: Run) -> None:
