@@ -147,13 +147,17 @@ class Forwarder:
 
     @contextmanager
     def _kept_alive(self) -> Iterator[None]:
-        """Send empty reports while this thread reads or sends large files, so that the server hears of the run."""
+        """Send empty reports while this thread reads or sends large files, so that the server hears of the run.
+
+        A cancellation in their answers asks the run to stop.
+        """
         ended = threading.Event()
 
         def report() -> None:
             while not ended.wait(ALIVE_SECONDS):
                 with suppress(ServerAway, BadInput):
-                    self.client.report(self.job.run_id, {})
+                    if self.client.report(self.job.run_id, {})["cancel"]:
+                        self.stop()
 
         thread = threading.Thread(target=report, daemon=True)
         thread.start()
