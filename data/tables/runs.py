@@ -133,8 +133,13 @@ class Runs(Table):
                 self._set(id, state="running", heartbeat_at=now(), ended_at=None, error=None)
             return self.get(id)
 
-    def set_handle(self, id: int, handle: str) -> None:
-        """Record the name that a launcher gave to a queued run."""
+    def cancelled_before_start(self) -> list[Run]:
+        """Return the runs that were cancelled in the queue, and for which a launcher still has a name."""
+        sql = "SELECT * FROM runs WHERE state = 'cancelled' AND started_at IS NULL AND handle IS NOT NULL"
+        return [_run(row) for row in self._store.rows(sql)]
+
+    def set_handle(self, id: int, handle: str | None) -> None:
+        """Record the name that a launcher gave to a queued run; None if it has nothing of that name any more."""
         self._set(id, handle=handle)
 
     def start(self, id: int, pid: int, pid_started: float, boot_id: str) -> Run:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,14 +101,18 @@ class JobClient:
 
 
 @contextmanager
-def heartbeats(client: JobClient, run_id: int) -> Iterator[None]:
-    """Send empty reports while this thread sends or gets large files, so that the server hears of the run."""
+def heartbeats(client: JobClient, run_id: int, cancel: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Send empty reports while this thread sends or gets large files, so that the server hears of the run.
+
+    Call `cancel` if an answer says that the run is cancelled.
+    """
     ended = threading.Event()
 
     def report() -> None:
         while not ended.wait(ALIVE_SECONDS):
             with suppress(ServerAway, BadInput):
-                client.report(run_id, {})
+                if client.report(run_id, {})["cancel"]:
+                    cancel()
 
     thread = threading.Thread(target=report, daemon=True)
     thread.start()

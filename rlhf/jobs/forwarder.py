@@ -52,7 +52,7 @@ class Forwarder:
         Raises RunRefused if the server takes nothing more; the run is then stopped first.
         """
         if not self._checked:
-            with heartbeats(self.client, self.job.run_id):
+            with heartbeats(self.client, self.job.run_id, self.stop):
                 self._check_bases()
         self.queue.step()
         try:
@@ -102,7 +102,7 @@ class Forwarder:
         if time.monotonic() < self._upload_at:
             return True
         try:
-            with heartbeats(self.client, self.job.run_id):
+            with heartbeats(self.client, self.job.run_id, self.stop):
                 return self._upload(run)
         except Exception:
             self._upload_at = time.monotonic() + RETRY_SECONDS

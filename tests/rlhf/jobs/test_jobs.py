@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data.store import Store
-from rlhf.jobs import commands
+from rlhf.jobs import commands, forwarder
 from rlhf.jobs.job_home import Job
 from rlhf.launchers.elsewhere import JOB_FILE
 from rlhf.runs.launch import resume
@@ -175,6 +175,21 @@ def test_a_run_whose_base_is_gone_fails_and_the_next_one_works(home_store, serve
         "produced": ["p3"],
         "error": None,
     }
+
+
+def test_a_cancellation_arrives_while_the_worker_reads_large_files(home_store, server, tmp_path, monkeypatch):
+    monkeypatch.setattr("rlhf.jobs.client.ALIVE_SECONDS", 0.05)
+
+    def read(job: Job) -> None:
+        home_store.runs.request_cancel(1)
+        store = job.open_store()
+        until(lambda: job.run(store).cancel_requested, seconds=20)
+        store.close()
+
+    monkeypatch.setattr(forwarder, "check_bases", read)
+    token = home_store.worker_tokens.issue_for_worker("a")
+    worker = commands.Worker(tmp_path / "node-a", server.address, token, "node-a")
+    assert worker.work(once=True)["status"] == "cancelled"
 
 
 def test_a_worker_whose_run_was_given_up_stops_with_a_line(home_store, server, nodes, tmp_path):
