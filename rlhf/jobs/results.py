@@ -25,7 +25,7 @@ from data.store import Store
 from rlhf.jobs.archive import pack, unpack
 from rlhf.jobs.bundle import base_names, needed_models
 from rlhf.jobs.job_home import Job
-from rlhf.jobs.receive import run_over
+from rlhf.jobs.receive import DRAFTS, run_over
 from rlhf.kinds import find_kind
 from rlhf.runs.disk_use import run_folder
 from rlhf.runs.launch import queue_judging
@@ -85,7 +85,7 @@ def publish_end(store: Store, run: Run, archive: Path) -> Run:
     """
     own = run_folder(store, run)
     own.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".result.", dir=own) as place:
+    with TemporaryDirectory(prefix=DRAFTS[1], dir=own) as place:
         folder = Path(place)
         unpack(archive, folder, (RESULT, MODELS))
         end = _read_end(folder / RESULT)
