@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from labeling.texts.pages import bad_input
 
@@ -34,6 +34,17 @@ class Cluster(BaseModel):
     resources: Mapping[str, float] = {}
     environment: Mapping[str, str] = {}
     bases: Mapping[str, str] = {}
+
+    @field_validator("address", "server")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        import httpx
+
+        try:
+            httpx.URL(url)
+        except httpx.InvalidURL as problem:
+            raise ValueError(str(problem)) from None
+        return url
 
 
 def read_cluster(home: Path) -> Cluster:

@@ -8,8 +8,8 @@ reports do.
 
 from __future__ import annotations
 
-import hashlib
 import os
+import secrets
 import shlex
 import time
 from typing import Any
@@ -24,12 +24,16 @@ from rlhf.launchers.remote import WorkerLauncher
 
 TOKEN = "PREFERENCE_LOOP_WORKER_TOKEN"
 """The environment variable in which a job finds the token of its run."""
-MISSING = "MISSING"
-"""Our word for a job that Ray does not know."""
+MISSING, ASKED = "MISSING", "ASKED"
+"""Our words for a job that Ray does not know, and for one that it was just asked for."""
 ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 """Statuses of a job that has ended."""
 LOOK_SECONDS, TIMEOUT = 3.0, 10.0
 """Seconds between two questions about a job, and for each step of a request."""
+LONGEST_PAUSE = 60.0
+"""Seconds in which a Ray that cannot be reached is asked nothing; the first pause is shorter."""
+BUSY = (408, 429)
+"""Statuses by which a server says, as by those from 500 on, that the same question may be answered later."""
 LOG_CHARACTERS = 1500
 
 
@@ -39,31 +43,28 @@ def read_token() -> str:
 
 
 class RayAway(Exception):
-    """Ray's job server cannot be reached."""
+    """Ray's job server cannot be reached, or cannot answer now."""
 
 
 class RayLauncher(WorkerLauncher):
-    """Submits workers as jobs. The handle of a run is the job's submission id, which depends on the run alone."""
+    """Submits workers as jobs. The handle of a run is the submission id of its newest job."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._looked: dict[int, tuple[float, str]] = {}
-        self._cancelled_at: dict[int, float] = {}
+        self._stopped: set[int] = set()
+        self._pause, self._away_until = 0.0, 0.0
 
     def submit(self, run: Run) -> None:
         """Submit a queued run once; end it if Ray refuses, or if its job ended before it began.
 
-        The handle is stored first. So a supervisor that was killed meanwhile finds the job, with the token that it has.
+        Each job has a name and a token of its own, stored first. So a job of which Ray did not answer in time is found,
+        and one that Ray starts later still has no rights.
         """
         try:
-            if run.handle is None:
-                self.store.runs.set_handle(run.id, self._name(run))
-                run = self.store.runs.get(run.id)
-            status = self._status(run)
+            status = MISSING if run.handle is None else self._status(run)
             if status == MISSING:
-                token = self.store.worker_tokens.issue_for_run(run.id)
-                self._ask("POST", "/api/jobs/", job_document(read_cluster(self.store.home), str(run.handle), token))
-                self._looked.pop(run.id, None)
+                self._submit(run)
             elif status in ENDED and self.store.runs.get(run.id).state == "queued":
                 self._refuse(run, self.explain_end(run))
         except RayAway as problem:
@@ -79,10 +80,10 @@ class RayLauncher(WorkerLauncher):
             return super().is_alive(run)
 
     def cancel(self, run: Run) -> None:
-        """Leave it to the answer that the worker gets; stop the job if the run still lives long after that."""
-        since = self._cancelled_at.setdefault(run.id, time.monotonic())
-        if time.monotonic() - since > 2 * GRACE:
-            self._stop(run)
+        """Leave it to the answer that the worker gets; stop the job once if the worker is silent for long."""
+        _, since = self._heard.get(run.id, (None, time.monotonic()))
+        if run.id not in self._stopped and time.monotonic() - since > 2 * GRACE and self._stop(run):
+            self._stopped.add(run.id)
 
     def explain_end(self, run: Run) -> str:
         """Return the status of the job with Ray's message, and the last lines of its log if its node still has them."""
@@ -98,16 +99,26 @@ class RayLauncher(WorkerLauncher):
         return f"{reason}\n{log[-LOG_CHARACTERS:]}" if log else reason
 
     def forget(self, run: Run) -> None:
-        """Stop the job of a run that is over, if Ray still has it, and drop what is known of it."""
-        super().forget(run)
-        self._stop(run)
-        self._looked.pop(run.id, None)
-        self._cancelled_at.pop(run.id, None)
+        """Stop the job of a run that is over, if Ray still has it, and drop what is known of it.
 
-    def _name(self, run: Run) -> str:
-        """Return the submission id of a run, which depends on the run alone."""
-        mark = hashlib.sha256(f"{self.store.home.resolve()} {run.id} {run.created_at}".encode()).hexdigest()[:12]
-        return f"preference-loop-{run.public}-{mark}"
+        A run that was cancelled in the queue keeps its handle until its job is stopped.
+        """
+        super().forget(run)
+        if self._stop(run) and run.started_at is None:
+            self.store.runs.set_handle(run.id, None)
+        self._looked.pop(run.id, None)
+        self._stopped.discard(run.id)
+
+    def _submit(self, run: Run) -> None:
+        """Submit a new job of a run that waits."""
+        with self.store.transaction():
+            if self.store.runs.get(run.id).state != "queued":
+                return
+            handle = f"preference-loop-{run.public}-{secrets.token_hex(6)}"
+            self.store.runs.set_handle(run.id, handle)
+            token = self.store.worker_tokens.issue_for_run(run.id)
+        self._looked[run.id] = (time.monotonic(), ASKED)
+        self._ask("POST", "/api/jobs/", job_document(read_cluster(self.store.home), handle, token))
 
     def _status(self, run: Run) -> str:
         """Return the status of the run's job, asked for at most every few seconds; MISSING if Ray knows no such job."""
@@ -117,16 +128,24 @@ class RayLauncher(WorkerLauncher):
             self._looked[run.id] = (time.monotonic(), status)
         return status
 
-    def _stop(self, run: Run) -> None:
+    def _stop(self, run: Run) -> bool:
+        """Stop the run's job if Ray has it; return False if Ray must be asked again."""
         try:
-            self._ask("POST", f"/api/jobs/{run.handle}/stop")
-        except (RayAway, BadInput) as problem:
+            self._ask("POST", f"/api/jobs/{run.handle}/stop", missing={})
+        except RayAway as problem:
             LOG.warning("the Ray job of %s was not stopped: %s", run.public, problem)
+            return False
+        except BadInput as problem:
+            LOG.warning("Ray does not stop the job of %s: %s", run.public, problem)
+        return True
 
     def _refuse(self, run: Run, error: str) -> None:
-        """End a run that never began."""
-        self.store.runs.claim_elsewhere(run.handle or "ray", "ray", run.id)
-        self.store.runs.finish(run.id, "failed", error=error)
+        """End a run that never began, unless somebody cancelled it meanwhile."""
+        with self.store.transaction():
+            if self.store.runs.get(run.id).state == "queued":
+                self.store.runs.claim_elsewhere(run.handle or "ray", "ray", run.id)
+                self.store.runs.finish(run.id, "failed", error=error)
+        self._stop(self.store.runs.get(run.id))
 
     def _ask(
         self, method: str, path: str, body: dict[str, Any] | None = None, missing: dict[str, Any] | None = None
@@ -138,6 +157,8 @@ class RayLauncher(WorkerLauncher):
         import httpx
 
         cluster = read_cluster(self.store.home)
+        if time.monotonic() < self._away_until:
+            raise RayAway("it did not answer a moment ago")
         own = os.environ.get("RAY_AUTH_TOKEN", "")
         headers = {"authorization": f"Bearer {own}"} if own else {}
         url = cluster.address.rstrip("/") + path
@@ -145,13 +166,22 @@ class RayLauncher(WorkerLauncher):
             response = httpx.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
             document = response.json() if response.is_success else {}
         except (httpx.HTTPError, ValueError) as problem:
-            raise RayAway(str(problem) or type(problem).__name__) from problem
+            raise self._away(str(problem) or type(problem).__name__) from problem
+        words = f"Ray answered {response.status_code}: {' '.join(response.text.split())[:300]}"
+        if response.status_code in BUSY or response.is_server_error:
+            raise self._away(words)
+        self._pause = 0.0
         if response.is_success:
             return document if isinstance(document, dict) else {}
         if response.status_code == 404 and missing is not None:
             return missing
-        words = " ".join(response.text.split())[:300]
-        raise BadInput(f"Ray answered {response.status_code}: {words}", "Check cluster.yaml and the cluster.")
+        raise BadInput(words, "Check cluster.yaml and the cluster.")
+
+    def _away(self, words: str) -> RayAway:
+        """Ask Ray nothing for a while, so that the runs of this machine need not wait for it, and return the error."""
+        self._pause = min(max(2 * self._pause, LOOK_SECONDS), LONGEST_PAUSE)
+        self._away_until = time.monotonic() + self._pause
+        return RayAway(words)
 
 
 def job_document(cluster: Cluster, handle: str, token: str) -> dict[str, Any]:

@@ -7,9 +7,11 @@ launcher. One run that needs the machine works here at a time; other launchers h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-from data.logs import bound_log_file
+from data.errors import StoreTrouble
+from data.logs import LOG, bound_log_file
 from data.records import Run
 from data.store import Store
 from data.tables.runs import LOCAL
@@ -29,14 +31,19 @@ class RunQueue:
         """Check the running runs, start what may start, and return the runs at work, here and elsewhere."""
         running = self.store.runs.all(state="running")
         for run in running:
-            self.check_run(run)
+            with _isolated(run):
+                self.check_run(run)
         self.local.collect({run.id for run in running})
         claimed = self.store.runs.claim(beside=PARALLEL_KINDS)
         if claimed is not None:
             self.local.submit(claimed)
         waiting = [run for run in self.store.runs.all(state="queued") if run.launcher != LOCAL]
         for run in waiting:
-            self.launchers[run.launcher].submit(run)
+            with _isolated(run):
+                self.launchers[run.launcher].submit(run)
+        for run in self.store.runs.cancelled_before_start():
+            with _isolated(run):
+                self.launchers[run.launcher].forget(run)
         return [*running, *waiting, *([claimed] if claimed else [])]
 
     def check_run(self, run: Run) -> None:
@@ -50,9 +57,19 @@ class RunQueue:
 
     def _mark_ended(self, run: Run, launcher: Launcher) -> None:
         """Write the end of a run that is gone, unless it wrote its own; then forget it."""
-        if self.store.runs.get(run.id).state == "running":
-            if run.cancel_requested:
-                self.store.runs.finish(run.id, "cancelled", error="ended before it could save")
-            else:
-                self.store.runs.finish(run.id, "lost", error=launcher.explain_end(run))
+        error = "ended before it could save" if run.cancel_requested else launcher.explain_end(run)
+        with self.store.transaction():  # the run may have ended while its launcher looked for the reason
+            if self.store.runs.get(run.id).state == "running":
+                self.store.runs.finish(run.id, "cancelled" if run.cancel_requested else "lost", error=error)
         launcher.forget(run)
+
+
+@contextmanager
+def _isolated(run: Run) -> Iterator[None]:
+    """Log an error of one run, so that the others go on; an error of the store or the disk concerns all."""
+    try:
+        yield
+    except (StoreTrouble, OSError):
+        raise
+    except Exception:
+        LOG.exception("the queue could not look after %s", run.public)

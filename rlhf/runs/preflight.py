@@ -58,11 +58,12 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
     for need in kind.needs:
         CHECKS[need](store, settings)
     models = resolve_models(store, kind, settings)
-    check_installed(as_dict(models))
+    is_here = check_launcher(store.home, kind.name, models)
+    if is_here:
+        check_installed(as_dict(models))
     check_template_arguments(store, models)
-    check_rollouts(store, models)
-    if check_launcher(store.home, kind.name, models):
-        plan_processes(store.home, models, None if has_gpu() else 0)  # torch counts GPUs, and is not loaded here
+    check_rollouts(store, models, is_here=is_here)
+    plan_processes(store.home, models, None if has_gpu() or not is_here else 0)  # torch counts GPUs, and is not loaded
     return models
 
 
@@ -117,13 +118,9 @@ def check_room(policy: Policy, max_new_tokens: int) -> None:
     """Check that a prompt, an answer and an end token fit the base's context, if its length is known."""
     context = context_length(policy.base)
     if context and max_new_tokens > context - 2:
+        most, field = context - 2, "max_new_tokens"
         raise bad_input(
-            "need.room",
-            length=max_new_tokens,
-            policy=policy.public,
-            context=context,
-            most=context - 2,
-            field="max_new_tokens",
+            "need.room", length=max_new_tokens, policy=policy.public, context=context, most=most, field=field
         )
 
 

@@ -16,14 +16,14 @@ PARTS = ("use_dora", "lora_bias", "rank_pattern", "alpha_pattern")
 """Fields of an adapter's configuration that vLLM does not apply."""
 
 
-def check_rollouts(store: Store, settings: Settings) -> None:
-    """Check that the command is installed if the run starts a server, and that vLLM serves the run's adapters.
+def check_rollouts(store: Store, settings: Settings, *, is_here: bool = True) -> None:
+    """Check that the command is installed if the run starts a server here, and that vLLM serves the run's adapters.
 
     Whether servers answer, and whether they compute the same, is checked when the run works.
     """
     if not isinstance(settings, SamplingPlacement) or not settings.rollouts:
         return
-    if settings.rollouts == START_SERVER:
+    if is_here and settings.rollouts == START_SERVER:
         find_command()
     parts = ["dora"] if getattr(settings, "dora", False) else []
     policy = starting_policy(store, settings)

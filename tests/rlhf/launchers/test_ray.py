@@ -6,53 +6,14 @@ from __future__ import annotations
 import sys
 
 import pytest
-import yaml
 
 from data.errors import BadInput
-from data.settings import as_dict
 from rlhf.launchers.cluster import FILE, read_cluster
-from rlhf.launchers.local import LocalLauncher
-from rlhf.launchers.ray import RayLauncher
-from rlhf.launchers.run_queue import RunQueue
-from rlhf.settings import SFTSettings
 from tests.rlhf.jobs.test_jobs import check_whole
 from tests.rlhf.runs.test_supervisor import until
 from tests.support import ROOT
-from tests.support.jobs import node, tiny_training
-from tests.support.jobs.fake_ray import FakeRay
+from tests.support.jobs.ray_runs import enqueue
 from tests.support.jobs.server import JobServer
-
-
-@pytest.fixture
-def ray(monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
-    monkeypatch.setattr("rlhf.launchers.ray.LOOK_SECONDS", 0.0)
-    ray = FakeRay("secret")
-    yield ray
-    ray.close()
-
-
-@pytest.fixture
-def cluster(tiny_store, ray, tmp_path):
-    """write(**more) -> the cluster file of the home, which names this Ray."""
-
-    def write(**more) -> None:
-        command = f"{sys.executable} {node.__file__}"
-        given = {"address": ray.address, "server": "http://127.0.0.1:9", "command": command}
-        (tiny_store.home / FILE).write_text(yaml.safe_dump(given | {"home": str(tmp_path / "node")} | more))
-
-    write()
-    return write
-
-
-@pytest.fixture
-def queue(tiny_store):
-    return RunQueue(tiny_store, LocalLauncher(tiny_store, tiny_training.command), {"ray": RayLauncher(tiny_store)})
-
-
-def enqueue(store, **more) -> int:
-    settings = as_dict(SFTSettings(max_steps=6, judge_pairs=0, launcher="ray", from_="p1"))
-    return store.runs.enqueue("sft", settings | more, "rae").id
 
 
 def test_a_job_asks_for_what_the_file_states_and_holds_the_token_of_one_run(tiny_store, ray, cluster, queue):
@@ -101,28 +62,6 @@ def test_several_runs_are_submitted_at_once_beside_one_here(tiny_store, ray, clu
     until(lambda: queue.step() is not None and tiny_store.runs.get(here).over)
 
 
-def test_a_supervisor_that_was_killed_finds_the_job_that_it_submitted(tiny_store, ray, cluster, queue):
-    ray.room = False
-    run = enqueue(tiny_store)
-    queue.step()
-    next_queue = RunQueue(tiny_store, queue.local, {"ray": RayLauncher(tiny_store)})
-    for _ in range(2):
-        next_queue.step()
-    ((id, asked),) = ray.asked.items()
-    assert tiny_store.runs.get(run).handle == id
-    token = asked["runtime_env"]["env_vars"]["PREFERENCE_LOOP_WORKER_TOKEN"]
-    assert tiny_store.worker_tokens.find(token).run_id == run
-
-
-def test_a_job_that_was_never_submitted_is_submitted_by_the_next_supervisor(tiny_store, ray, cluster, queue):
-    ray.room = False
-    run = enqueue(tiny_store)
-    queue.step()
-    ray.asked.clear()  # killed after the handle was stored, before Ray had the job
-    queue.step()
-    assert list(ray.asked) == [tiny_store.runs.get(run).handle]
-
-
 def test_a_job_that_ends_without_beginning_the_run_fails_it_with_the_log(tiny_store, ray, cluster, queue):
     cluster(command=f"{sys.executable} -c 'raise SystemExit(3)'")
     run = enqueue(tiny_store)
@@ -146,18 +85,15 @@ def test_a_run_whose_job_is_gone_is_lost(tiny_store, ray, cluster, queue):
     assert tiny_store.runs.get(run).state == "lost"
 
 
-def test_a_run_waits_while_ray_is_away_and_fails_if_it_refuses(tiny_store, ray, cluster, queue, monkeypatch):
-    cluster(address="http://127.0.0.1:9")
-    run = enqueue(tiny_store)
-    queue.step()
-    assert tiny_store.runs.get(run).state == "queued"
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "another")
-    cluster()
-    queue.step()
-    assert "Ray answered 401" in tiny_store.runs.get(run).error
-
-
-@pytest.mark.parametrize(("text", "said"), [("address: head", "address"), ("[]", "the file"), ("gpu: 1", "address")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("address: head", "address"),
+        ("[]", "the file"),
+        ("gpu: 1", "address"),
+        ("{address: 'http://head:80a', server: 'http://s'}", "address: .*port"),
+    ],
+)
 def test_a_wrong_cluster_file_is_refused_with_the_field(tiny_store, text, said):
     with pytest.raises(BadInput, match=r"there is no .*cluster\.yaml"):
         read_cluster(tiny_store.home)

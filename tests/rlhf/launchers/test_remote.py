@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from data.errors import BadInput
+from data.records import Run
 from data.settings import as_dict
+from reward import optional_packages
 from rlhf.common.locks import SERVER, acquire_lock
 from rlhf.launchers import remote
 from rlhf.launchers.local import LocalLauncher
@@ -76,6 +80,34 @@ def test_a_silent_run_that_was_cancelled_is_cancelled(tiny_store, running, clock
     assert tiny_store.runs.get(run.id).state == "cancelled"
 
 
+def test_an_error_of_one_run_does_not_keep_others_from_working(tiny_store):
+    class Broken(WorkerLauncher):
+        def submit(self, run: Run) -> None:
+            raise RuntimeError("unforeseen")
+
+    tiny_store.runs.enqueue("sft", as_dict(SFTSettings(launcher="ray", from_="p1")), "rae")
+    waiting = tiny_store.runs.enqueue("sft", as_dict(SFTSettings(launcher="worker", from_="p1")), "rae")
+    elsewhere = {"worker": WorkerLauncher(tiny_store), "ray": Broken(tiny_store)}
+    queue = RunQueue(tiny_store, LocalLauncher(tiny_store, tiny_training.command), elsewhere)
+    assert waiting.id in {run.id for run in queue.step()}
+
+
+def test_a_run_that_reports_its_end_while_the_reason_is_looked_for_keeps_that_end(tiny_store, running):
+    run, queue = running
+
+    class Slow(WorkerLauncher):
+        def is_alive(self, run: Run) -> bool:
+            return False
+
+        def explain_end(self, run: Run) -> str:
+            self.store.runs.finish(run.id, "done")
+            return "its worker was silent"
+
+    queue.launchers["worker"] = Slow(tiny_store)
+    queue.step()
+    assert tiny_store.runs.get(run.id).state == "done"
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
@@ -83,6 +115,7 @@ def test_a_silent_run_that_was_cancelled_is_cancelled(tiny_store, running, clock
         ("best-of-n", {"launcher": "worker", "reward": "r1"}, "a run of kind best-of-n works on this machine only"),
         ("ppo", {"launcher": "worker", "reward": "r1", "people": 4, "guard": "none"}, "cannot ask people"),
         ("ppo", {"launcher": "worker", "reward": "own", "guard": "none"}, "'own' is a source of this machine"),
+        ("ppo", {"launcher": "worker", "reward": "r1", "strategy": "sharded", "processes": "1"}, "strategy=sharded"),
         ("ppo", {"launcher": "ray", "reward": "r1", "guard": "none"}, "cluster.yaml"),
     ],
 )
@@ -92,3 +125,15 @@ def test_what_needs_this_machine_is_refused_before_it_is_queued(tiny_store, kind
     with pytest.raises(BadInput, match=said):
         enqueue(tiny_store, kind, settings, by="rae")
     assert tiny_store.runs.all() == []
+
+
+@pytest.mark.parametrize("launcher", ["local", "worker"])
+@pytest.mark.parametrize("settings", [{"quantize": "4bit"}, {"rollouts": "start"}])
+def test_packages_and_commands_are_checked_on_the_machine_of_the_run(tiny_store, monkeypatch, settings, launcher):
+    tiny_store.reward_models.add(name="tiny", base=tiny_store.policies.get(1).base, adapter="rewards/r1")
+    monkeypatch.setitem(optional_packages.NEEDS, ("quantize", "4bit"), ("missing_package", "pip install it"))
+    monkeypatch.setenv("PATH", "")
+    asked = settings | {"launcher": launcher, "reward": "r1", "guard": "none"}
+    with pytest.raises(BadInput, match="missing_package|vllm") if launcher == "local" else nullcontext():
+        enqueue(tiny_store, "ppo", asked, by="rae")
+    assert len(tiny_store.runs.all()) == (launcher == "worker")

@@ -15,13 +15,17 @@ from tests.support import ROOT
 
 
 class FakeRay:
-    """Jobs by submission id: what was asked for, and the process. `room`: False leaves jobs pending."""
+    """Jobs by submission id: what was asked for, and the process. `room`: False leaves jobs pending.
+
+    `failing` names the status that it answers to a method instead of acting.
+    """
 
     def __init__(self, token: str = "") -> None:
         self.token, self.room = token, True
         self.asked: dict[str, dict[str, Any]] = {}
         self.processes: dict[str, subprocess.Popen] = {}
         self.stopped: list[str] = []
+        self.failing: dict[str, int] = {}
         ray = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -54,6 +58,8 @@ class FakeRay:
 
     def act(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         """Return the status and the document that Ray would answer."""
+        if method in self.failing:
+            return self.failing[method], "not now"
         parts = path.strip("/").split("/")[2:]
         if method == "POST" and not parts:
             return self.submit(body)
