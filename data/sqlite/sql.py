@@ -101,6 +101,8 @@ class Sql:
 
 
 def _insert(table: str, columns: Sequence[str], ignore: bool) -> str:
+    if foreign := [name for name in columns if not name.isidentifier()]:  # a name is a part of the statement
+        raise ValueError(f"{foreign[0]!r} is no name of a column")
     # ON CONFLICT rather than OR IGNORE, which would swallow NOT NULL and CHECK failures as well.
     marks = ", ".join("?" * len(columns))
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})" + (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs: jobs as rows. Only this module changes the state of a run.
 
-    queued -> running -> done | failed | cancelled | lost          queued -> cancelled
+    queued -> running -> done | failed | cancelled | lost          queued -> cancelled          lost -> running
 
 A `running` row of this machine names its process (pid, create time, boot); if that process is gone, the run is `lost`.
 Other launchers name a run by their own `handle`, and the `node` on which it works.
@@ -115,11 +115,23 @@ class Runs(Table):
             sql = "SELECT id FROM runs WHERE state = 'running' AND launcher != 'local' AND coalesce(:id = id, handle = :handle)"
             claimed = self._store.value(sql, {"id": id, "handle": handle})
             if claimed is not None:
+                self.heartbeat(claimed)
                 return self.get(claimed)
             id = id or self._store.value(
                 "SELECT id FROM runs WHERE state = 'queued' AND launcher = 'worker' ORDER BY id LIMIT 1"
             )
             return None if id is None else self._run(id, handle=self.get(id).handle or handle, node=node)
+
+    def reopen(self, id: int) -> Run:
+        """Return the run; a lost one runs again, since its machine was heard, unless another run resumes it."""
+        run = self.get(id)
+        if run.state != "lost":
+            return run
+        with self._store.transaction():
+            run = self.get(id)
+            if run.state == "lost" and not self._store.value("SELECT 1 FROM runs WHERE resumes = ?", [id]):
+                self._set(id, state="running", heartbeat_at=now(), ended_at=None, error=None)
+            return self.get(id)
 
     def cancelled_before_start(self) -> list[Run]:
         """Return the runs that were cancelled in the queue, and for which a launcher still has a name."""

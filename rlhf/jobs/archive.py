@@ -52,7 +52,8 @@ def _is_unfinished(path: Path) -> bool:
 def unpack(file: Path, folder: Path, allowed: Iterable[str]) -> None:
     """Write the members of an archive below `folder`. Each lies at or below one of the `allowed` names.
 
-    Raises BadInput, perhaps after some were written, for any other member and for an archive that cannot be read.
+    Raises BadInput, perhaps after some were written, for any other member and for an archive that cannot be read, and
+    OSError if the disk is full.
     """
     places = tuple(PurePosixPath(name) for name in allowed)
     try:
@@ -60,7 +61,7 @@ def unpack(file: Path, folder: Path, allowed: Iterable[str]) -> None:
             for member in _counted(archive):
                 _refuse(member, places)
                 archive.extract(member, folder, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as problem:
+    except (tarfile.TarError, EOFError) as problem:
         raise BadInput(f"the archive cannot be read: {problem}", "Send it again.") from None
 
 

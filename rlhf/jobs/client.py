@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import BadInput
+from data.version import __version__
 from rlhf.common.http_json import BUSY
 from rlhf.jobs.job_home import Claimed
 
 if TYPE_CHECKING:
     import httpx
 
-TIMEOUT = 60.0
-"""Seconds for each step of a request."""
+TIMEOUT, ARCHIVE_TIMEOUT = 60.0, 3600.0
+"""Seconds for each step of a request, and until the server has packed or unpacked an archive."""
+ALIVE_SECONDS = 10.0
+"""Seconds between two empty reports while a worker is busy with large files."""
 AWAY = BUSY | {507}
 """Statuses after which the same request is sent again: the server is busy, starting, or its disk is full."""
 REFUSED = frozenset({401, 403, 410})
@@ -28,7 +33,9 @@ class ServerAway(Exception):
 
 
 class RunRefused(BadInput):
-    """The server takes nothing more for this run or this token."""
+    """The server takes nothing more for this run or this token. `ended`: the end of the run as the server has it."""
+
+    ended: dict[str, Any] | None = None
 
 
 class JobClient:
@@ -44,7 +51,7 @@ class JobClient:
 
     def claim(self, claim: str, node: str) -> Claimed | None:
         """Return the run that the server gives to this worker; None if none waits."""
-        given = self._send("POST", "claim", json={"claim": claim, "node": node}).json()
+        given = self._send("POST", "claim", json={"claim": claim, "node": node, "version": __version__}).json()
         return Claimed(given["run"], given["resumes"], given["token"] or self._token) if given["run"] else None
 
     def download_bundle(self, run_id: int, out: Path) -> None:
@@ -52,7 +59,8 @@ class JobClient:
         import httpx
 
         try:
-            with self._client.stream("GET", self._url(f"{run_id}/bundle")) as response, out.open("wb") as file:
+            url, timeout = self._url(f"{run_id}/bundle"), _archive_timeout()
+            with self._client.stream("GET", url, timeout=timeout) as response, out.open("wb") as file:
                 if not response.is_success:
                     response.read()
                 _check(response)
@@ -67,11 +75,11 @@ class JobClient:
 
     def send_checkpoint(self, run_id: int, archive: Path) -> None:
         """Send the run's checkpoints."""
-        self._send("POST", f"{run_id}/checkpoint", content=_parts(archive))
+        self._send("POST", f"{run_id}/checkpoint", content=_parts(archive), timeout=_archive_timeout())
 
     def send_end(self, run_id: int, archive: Path) -> dict[str, Any]:
         """Send the end of a run and what it produced -> {status, produced}."""
-        return self._send("POST", f"{run_id}/end", content=_parts(archive)).json()
+        return self._send("POST", f"{run_id}/end", content=_parts(archive), timeout=_archive_timeout()).json()
 
     def close(self) -> None:
         """Close the connections."""
@@ -92,6 +100,35 @@ class JobClient:
         return f"{self.server}/api/v1/jobs/{path}"
 
 
+@contextmanager
+def heartbeats(client: JobClient, run_id: int, cancel: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Send empty reports while this thread sends or gets large files, so that the server hears of the run.
+
+    Call `cancel` if an answer says that the run is cancelled.
+    """
+    ended = threading.Event()
+
+    def report() -> None:
+        while not ended.wait(ALIVE_SECONDS):
+            with suppress(ServerAway, BadInput):
+                if client.report(run_id, {})["cancel"]:
+                    cancel()
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _archive_timeout() -> httpx.Timeout:
+    import httpx
+
+    return httpx.Timeout(TIMEOUT, read=ARCHIVE_TIMEOUT)
+
+
 def _parts(file: Path) -> Iterator[bytes]:
     with file.open("rb") as content:
         while part := content.read(PART_BYTES):
@@ -104,9 +141,15 @@ def _check(response: httpx.Response) -> httpx.Response:
         return response
     try:
         document = response.json()
+        ended = document.get("ended")
         error, remedy = str(document["error"]), str(document.get("remedy") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
         error, remedy = f"the server answered {response.status_code}", "Check the address of --server."
+        ended = None
     if response.status_code in AWAY:
         raise ServerAway(error)
-    raise (RunRefused if response.status_code in REFUSED else BadInput)(error, remedy)
+    if response.status_code not in REFUSED:
+        raise BadInput(error, remedy)
+    refused = RunRefused(error, remedy)
+    refused.ended = ended
+    raise refused

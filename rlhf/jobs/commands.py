@@ -21,7 +21,7 @@ from data.cli import print_note
 from data.errors import BadInput
 from data.logs import limit_repeats
 from rlhf.common.locks import acquire_lock
-from rlhf.jobs.client import JobClient, RunRefused, ServerAway
+from rlhf.jobs.client import JobClient, RunRefused, ServerAway, heartbeats
 from rlhf.jobs.forwarder import Forwarder, delete_job
 from rlhf.jobs.job_home import DRAFT, Claimed, Job, make_job
 from rlhf.jobs.results import pack_failure
@@ -77,7 +77,7 @@ def cmd_worker(args: argparse.Namespace) -> dict[str, Any]:
 def render_worker(document: dict[str, Any]) -> str:
     """Return one line about the run that the worker worked on last."""
     if not document["run"]:
-        return "No run waits."
+        return document.get("error") or "No run waits."
     produced = f": {', '.join(document['produced'])}" if document["produced"] else ""
     error = f": {document['error']}" if document.get("error") else ""
     return f"{document['run']} {document['status']}{produced}{error}"
@@ -115,13 +115,20 @@ class Worker:
             for job in self._begun():
                 document = self.follow(job)
             while not self.ending and not (once and document["run"]):
-                claimed = self._next()
+                try:
+                    claimed = self._next()
+                except ServerAway as problem:
+                    self.say(f"the server is away: {problem}")
+                    time.sleep(CLAIM_SECONDS)
+                    continue
                 if claimed is not None:
                     document = self.follow(claimed) if isinstance(claimed, Job) else claimed
                 elif once:
                     break
                 else:
                     time.sleep(CLAIM_SECONDS)
+            if self.ending and not document["run"]:
+                document |= {"status": "cancelled" if once else "done", "error": "The worker ended without a run."}
             return document
 
     def follow(self, job: Job) -> dict[str, Any]:
@@ -159,7 +166,7 @@ class Worker:
         return [Job.read(file.parent) for file in sorted(self.folder.glob(f"*/{JOB_FILE}")) if _is_whole(file)]
 
     def _next(self) -> Job | dict[str, Any] | None:
-        """Claim a run and make its job home; None if no run waits or the server is away.
+        """Claim a run and make its job home; None if no run waits. Raises ServerAway.
 
         The name of the claim is stored first, so that a killed worker gets the same run again. A run whose job home
         cannot be made ends as failed, and its document is returned.
@@ -178,10 +185,6 @@ class Worker:
                 job = self._refuse(claimed, problem)
             claim.unlink()
             return job
-        except ServerAway as problem:
-            self.say(f"the server is away: {problem}")
-            time.sleep(CLAIM_SECONDS)
-            return None
         finally:
             client.close()
 
@@ -190,9 +193,12 @@ class Worker:
         bundle = self.folder / f"run{claimed.run_id}.tar"
         client = JobClient(self.server, claimed.token)
         try:
-            client.download_bundle(claimed.run_id, bundle)
+            with heartbeats(client, claimed.run_id):
+                client.download_bundle(claimed.run_id, bundle)
             folder = self.folder / f"run{claimed.run_id}-{claim[:8]}"
             return make_job(bundle, folder, claimed, self.server, self.moved)
+        except OSError as problem:
+            raise BadInput(f"{self.folder} cannot be written: {problem}", "Free some space there.") from problem
         finally:
             bundle.unlink(missing_ok=True)
             client.close()

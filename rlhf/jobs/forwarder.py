@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +20,7 @@ from data.logs import LOG
 from data.records import Run
 from data.tables.metrics import Arrived
 from rlhf.jobs.archive import finished_files, pack
-from rlhf.jobs.client import JobClient, ServerAway
+from rlhf.jobs.client import JobClient, RunRefused, ServerAway, heartbeats
 from rlhf.jobs.job_home import Job, check_bases
 from rlhf.jobs.results import pack_end
 from rlhf.launchers.local import GRACE, Command, LocalLauncher, worker_command
@@ -30,8 +28,8 @@ from rlhf.launchers.run_queue import RunQueue
 
 VALUES, SAMPLES, LOG_BYTES, SAMPLE_BYTES = 2000, 50, 256 * 1024, 1024**2
 """The most that one report carries: values, samples, bytes of the log, and bytes after which no sample follows."""
-ALIVE_SECONDS = 10.0
-"""Seconds between two empty reports while the forwarder is busy with large files."""
+RETRY_SECONDS = 10.0
+"""Seconds from a failed upload to the next one."""
 
 
 class Forwarder:
@@ -43,26 +41,33 @@ class Forwarder:
         self.queue = RunQueue(self.store, LocalLauncher(self.store, command, grace))
         self.arrived: Arrived | None = None
         self.outcome: dict[str, Any] | None = None
-        self._told: str | None = None
+        self._reported_at: str | None = None
         self._sent: tuple | None = None
+        self._upload_at = 0.0
         self._checked = self._is_away = False
 
     def step(self) -> bool:
-        """Start or check the run, then send what is new. A server that is away gets it later.
+        """Start or check the run, then send what is new. What a server cannot take now, it gets later.
 
         Raises RunRefused if the server takes nothing more; the run is then stopped first.
         """
         if not self._checked:
-            with self._kept_alive():
+            with heartbeats(self.client, self.job.run_id, self.stop):
                 self._check_bases()
         self.queue.step()
         try:
             is_at_work = self._send()
             self._is_away = False
             return is_at_work
-        except ServerAway as problem:
+        except RunRefused as problem:
+            run, ended = self.job.run(self.store), problem.ended or {}
+            if not run.over or (ended.get("status"), ended.get("error")) != (run.state, run.error):
+                raise
+            self.outcome = ended  # the server has the end, whose answer did not arrive
+            return False
+        except (ServerAway, BadInput, OSError) as problem:
             if not self._is_away:
-                LOG.warning("the server of run%s is away, and gets the rest later: %s", self.job.run_id, problem)
+                LOG.warning("the server of run%s gets the rest later: %s", self.job.run_id, problem)
             self._is_away = True
             return True
 
@@ -88,18 +93,27 @@ class Forwarder:
                 self.store.runs.finish(run.id, "failed", error=str(problem))
 
     def _send(self) -> bool:
-        """Send reports until nothing is left, then new checkpoints, then the end of a run that is over."""
+        """Send reports until nothing is left, then files; return whether the run is still to be followed."""
         run = self.job.run(self.store)
         if self.arrived is None:
             self._report(run, {})
         while self._report(run, self._batch()):
             pass
-        with self._kept_alive():
-            is_sent = self._send_checkpoint()
-        if not is_sent or not run.over:
+        if time.monotonic() < self._upload_at:
+            return True
+        try:
+            with heartbeats(self.client, self.job.run_id, self.stop):
+                return self._upload(run)
+        except Exception:
+            self._upload_at = time.monotonic() + RETRY_SECONDS
+            raise
+
+    def _upload(self, run: Run) -> bool:
+        """Send new checkpoints, then the end of a run that is over; return whether the run is still to be followed."""
+        if not self._send_checkpoint() or not run.over:
             return True
         self.job.run_folder.mkdir(parents=True, exist_ok=True)
-        with self._kept_alive(), TemporaryDirectory(prefix=".end.", dir=self.job.run_folder) as place:
+        with TemporaryDirectory(prefix=".end.", dir=self.job.run_folder) as place:
             archive = Path(place) / "end.tar"
             pack_end(self.job, self.store, archive)
             self.outcome = self.client.send_end(run.id, archive) | {"error": run.error}
@@ -108,12 +122,12 @@ class Forwarder:
     def _report(self, run: Run, new: dict[str, Any]) -> bool:
         """Send one report with the run's progress; return whether more may be waiting."""
         report = dict(new)
-        if run.progress_at != self._told:
+        if run.progress_at != self._reported_at:
             report["progress"] = [run.done, run.total, run.note]
         if used := self.store.metrics.usage(run.id):
             report["usage"] = {name: value for name, value in used.items() if math.isfinite(value)}
         answer = self.client.report(run.id, report)
-        self.arrived, self._told = Arrived(**answer["arrived"]), run.progress_at
+        self.arrived, self._reported_at = Arrived(**answer["arrived"]), run.progress_at
         if answer["cancel"]:
             self.stop()
         return bool(new)
@@ -144,28 +158,6 @@ class Forwarder:
             new = file.read(LOG_BYTES)
         text = base64.b64encode(new).decode()
         return {"log": text, "log_start": start, "restarted": was_cut} if new else {}
-
-    @contextmanager
-    def _kept_alive(self) -> Iterator[None]:
-        """Send empty reports while this thread reads or sends large files, so that the server hears of the run.
-
-        A cancellation in their answers asks the run to stop.
-        """
-        ended = threading.Event()
-
-        def report() -> None:
-            while not ended.wait(ALIVE_SECONDS):
-                with suppress(ServerAway, BadInput):
-                    if self.client.report(self.job.run_id, {})["cancel"]:
-                        self.stop()
-
-        thread = threading.Thread(target=report, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
 
     def _send_checkpoint(self) -> bool:
         """Send the checkpoints if they changed; return whether the server has them as they are now."""

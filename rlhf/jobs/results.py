@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from data.errors import BadInput, Refused
 from data.ids import POLICY
@@ -25,6 +25,7 @@ from data.store import Store
 from rlhf.jobs.archive import pack, unpack
 from rlhf.jobs.bundle import base_names, needed_models
 from rlhf.jobs.job_home import Job
+from rlhf.jobs.receive import DRAFTS, run_over
 from rlhf.kinds import find_kind
 from rlhf.runs.disk_use import run_folder
 from rlhf.runs.launch import queue_judging
@@ -43,7 +44,7 @@ class Produced(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str
+    id: str = Field(pattern=r"^[pr][0-9]+$")
     is_base: bool
     columns: dict[str, Any]
 
@@ -80,16 +81,18 @@ def pack_failure(error: str, out: Path) -> None:
 def publish_end(store: Store, run: Run, archive: Path) -> Run:
     """Write the end of a run with all that it produced, and return its row; nothing for a run that has ended.
 
-    Raises BadInput, and changes nothing, for an archive that does not fit the run.
+    Raises BadInput, and changes nothing, for an archive that does not fit the run; RunOver if another run resumes it.
     """
     own = run_folder(store, run)
     own.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".result.", dir=own) as place:
+    with TemporaryDirectory(prefix=DRAFTS[1], dir=own) as place:
         folder = Path(place)
         unpack(archive, folder, (RESULT, MODELS))
         end = _read_end(folder / RESULT)
         with store.transaction():
-            run = store.runs.get(run.id)
+            run = store.runs.reopen(run.id)
+            if run.state == "lost":
+                raise run_over(run)
             if run.over:
                 return run
             names = {model.id: _publish(store, run, model, folder / MODELS / model.id) for model in end.produced}
@@ -117,13 +120,32 @@ def _publish(store: Store, run: Run, model: Produced, folder: Path) -> str:
     if not folder.is_dir():
         raise BadInput(f"the result holds no folder of {model.id}", "Send it again.")
     parents = needed_models(store, run)
-    columns = {name: value for name, value in model.columns.items() if name not in ASSIGNED} | {"run_id": run.id}
+    columns = _columns(model) | {"run_id": run.id}
     _refuse_foreign(run, parents, model, columns)
     if model.is_base:
         columns.pop("base")
         return store.policies.publish_base(folder, **columns).public
     table = store.policies if model.id.startswith(POLICY) else store.reward_models
     return table.publish(folder, **columns).public
+
+
+def _columns(model: Produced) -> dict[str, Any]:
+    """Return the columns of a model. Their names become a part of a statement, so only those of its table may come.
+
+    Raises BadInput for another column, and for a value of another type.
+    """
+    is_policy = model.id.startswith(POLICY)
+    record: TypeAdapter[Policy | RewardModel] = TypeAdapter(Policy if is_policy else RewardModel)
+    try:
+        columns = asdict(record.validate_python(model.columns))
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        raise BadInput(f"{model.id}: {first['loc'][0]}: {first['msg']}", "Send another result.") from None
+    unknown = model.columns.keys() - columns.keys()
+    if unknown or (model.is_base and not is_policy):
+        name = min(unknown, default="is_base")
+        raise BadInput(f"{model.id} has no column {name[:80]!r}", "Send another result.")
+    return {name: value for name, value in columns.items() if name not in ASSIGNED}
 
 
 def _refuse_foreign(run: Run, parents: list[Policy | RewardModel], model: Produced, columns: Mapping[str, Any]) -> None:

@@ -37,7 +37,6 @@ from rlhf.jobs.receive import (
 )
 from rlhf.jobs.results import publish_end
 
-STATUS: dict[type[BadInput], int] = {RunOver: 410, WrongToken: 403}
 Body = TypeVar("Body", bound=BaseModel)
 Work = Callable[[Request], Awaitable[Response]]
 
@@ -55,8 +54,8 @@ def routes(store: Store) -> list[Route]:
         return FileResponse(file, media_type="application/x-tar", background=BackgroundTask(file.unlink))
 
     async def report(request: Request) -> Response:
-        run, told = await _find(store, request), await _read(request, Report)
-        return JSONResponse(await run_in_threadpool(receive_report, store, run, told))
+        run, news = await _find(store, request), await _read(request, Report)
+        return JSONResponse(await run_in_threadpool(receive_report, store, run, news))
 
     async def checkpoint(request: Request) -> Response:
         run = await _find(store, request)
@@ -86,8 +85,10 @@ def _answer(work: Work) -> Work:
         try:
             return await work(request)
         except BadInput as problem:
+            if isinstance(problem, RunOver):
+                return JSONResponse(problem.as_json() | {"ended": problem.ended}, 410)
             response = error_response(request, problem)
-            response.status_code = STATUS.get(type(problem), response.status_code)
+            response.status_code = 403 if isinstance(problem, WrongToken) else response.status_code
             return response
 
     return answer

@@ -9,41 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from data.settings import as_dict
 from data.store import Store
 from rlhf.jobs import commands, forwarder
 from rlhf.jobs.job_home import Job
 from rlhf.launchers.elsewhere import JOB_FILE
 from rlhf.runs.launch import resume
-from rlhf.settings import SFTSettings
 from tests.rlhf.runs.test_supervisor import until
 from tests.support.jobs.node import outcome, start_node
 from tests.support.jobs.server import JobServer
-from tests.support.tiny_home import make_tiny_home
-
-STEPS = 6
-
-
-@pytest.fixture
-def home_store(tmp_path):
-    """A home with prompts, instruction rows, a bare base, an account, and one waiting run for a worker."""
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    (model / "model.safetensors").write_bytes(b"weights")
-    store = make_tiny_home(tmp_path / "home", model)
-    store.instructions.add("Thank Mina.", "Dear Mina, thank you.", source="test")
-    queue(store)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def server(home_store):
-    server = JobServer(home_store.home)
-    server.start()
-    yield server
-    server.kill()
+from tests.support.jobs.weight_runs import check_whole, queue
 
 
 @pytest.fixture
@@ -62,11 +36,6 @@ def nodes(tmp_path):
         process.stdout.close()
 
 
-def queue(store: Store, **more) -> int:
-    settings = as_dict(SFTSettings(max_steps=STEPS, judge_pairs=0, launcher="worker", from_="p1"))
-    return store.runs.enqueue("sft", settings | more, "rae").id
-
-
 def job_of(node: Path) -> Job | None:
     """Return the job on a node, once its home is complete."""
     found = [file for file in node.glob(f"run*/{JOB_FILE}") if not file.parent.name.endswith(".draft")]
@@ -75,23 +44,6 @@ def job_of(node: Path) -> Job | None:
 
 def at_step(store: Store, step: int, run_id: int = 1) -> None:
     until(lambda: store.metrics.newest(run_id, "weight") == step)
-
-
-def check_whole(store: Store, run_id: int = 1, first: int = 1) -> None:
-    """Check that every value, sample and line of the log of a done run arrived once."""
-    run, steps = store.runs.get(run_id), list(range(first, STEPS + 1))
-    assert (run.state, run.error, run.done, run.total, run.report["weight"]) == ("done", None, STEPS, STEPS, STEPS)
-    assert store.metrics.series(run_id, "weight") == [(step, float(step)) for step in steps]
-    assert [sample["text"] for sample in store.metrics.samples(run_id)] == [
-        f"sample {step}" for step in reversed(steps)
-    ]
-    log = (store.home / "runs" / str(run_id) / "log.txt").read_text().splitlines()
-    assert log == [f"from {first - 1}", *(f"step {step}" for step in steps)]
-    (policy,) = [policy for policy in store.policies.all() if policy.run_id == run_id]
-    assert run.produced == [policy.public]
-    assert (store.home / policy.adapter / "weight").read_text() == str(STEPS)
-    assert (policy.parent_id, policy.base) == (1, store.policies.get(1).base)
-    assert not (store.home / "runs" / str(run_id) / "checkpoint").exists()
 
 
 def test_a_run_works_on_a_node_and_its_policy_is_published_here(home_store, server, nodes, tmp_path):
@@ -226,7 +178,7 @@ def test_a_run_whose_base_is_gone_fails_and_the_next_one_works(home_store, serve
 
 
 def test_a_cancellation_arrives_while_the_worker_reads_large_files(home_store, server, tmp_path, monkeypatch):
-    monkeypatch.setattr(forwarder, "ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr("rlhf.jobs.client.ALIVE_SECONDS", 0.05)
 
     def read(job: Job) -> None:
         home_store.runs.request_cancel(1)
@@ -244,7 +196,9 @@ def test_a_worker_whose_run_was_given_up_stops_with_a_line(home_store, server, n
     token = home_store.worker_tokens.issue_for_worker("a")
     worker = nodes("node-a", server, token, hold=tmp_path / "never", at=3)
     at_step(home_store, 3)
-    home_store.runs.finish(1, "lost", error="silent")
+    with home_store.transaction():
+        home_store.runs.finish(1, "lost", error="silent")
+        home_store.runs.enqueue("sft", {}, "rae", resumes=1)
     ended = outcome(worker)
     assert (ended["status"], ended["error"]) == ("lost", "run1 is lost")
     assert home_store.runs.get(1).error == "silent"

@@ -4,71 +4,16 @@
 from __future__ import annotations
 
 import base64
-import io
-import json
-import tarfile
+import errno
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from data.errors import BadInput
 from data.settings import as_dict
-from labeling.accounts.gate import Gate
 from rlhf.jobs.archive import unpack
-from rlhf.jobs.results import RESULT
-from rlhf.pages.jobs.routes import routes
 from rlhf.settings import SFTSettings
-
-PARENT = {"kind": "sft", "parent_id": 1, "snapshot_id": None, "config": {}, "seed": 0, "versions": {}}
-
-
-@pytest.fixture
-def client(unsupervised):
-    return TestClient(Gate(Starlette(routes=routes(unsupervised)), unsupervised))
-
-
-@pytest.fixture
-def jobs(unsupervised, client):
-    """claim(name) -> the number of a run on that node, and the headers of its token."""
-
-    def claim(name: str) -> tuple[int, dict[str, str]]:
-        settings = as_dict(SFTSettings(launcher="worker", from_="p1", judge_pairs=0))
-        unsupervised.runs.enqueue("sft", settings, "rae")
-        worker = bearer(unsupervised.worker_tokens.issue_for_worker(name))
-        given = client.post(
-            "/api/v1/jobs/claim", json={"claim": f"claim-of-{name}", "node": name}, headers=worker
-        ).json()
-        return given["run"], bearer(given["token"])
-
-    return claim
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
-
-
-def archive(*members: tuple[str, bytes], links: tuple[str, ...] = ()) -> bytes:
-    """Return a tar file with these members, and links of these names."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-        for name in links:
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
-            tar.addfile(member)
-    return buffer.getvalue()
-
-
-def end(base: str, **columns) -> bytes:
-    """Return the archive of a done run that produced one policy."""
-    model = {"id": "p9", "is_base": False, "columns": PARENT | {"name": "new", "base": base} | columns}
-    document = {"state": "done", "error": None, "report": {"rows": 3}, "produced": [model]}
-    return archive((RESULT, json.dumps(document).encode()), ("models/p9/weights", b"1"))
+from tests.support.jobs.requests import archive, bearer, claim, end
 
 
 def test_a_token_of_another_run_is_refused(client, jobs):
@@ -100,7 +45,7 @@ def test_a_worker_s_token_enters_nothing_else(client, jobs, unsupervised):
 
 def test_a_new_token_of_a_worker_replaces_the_old_one(client, unsupervised):
     old, new = (unsupervised.worker_tokens.issue_for_worker("a") for _ in range(2))
-    asked = {"claim": "claim-001", "node": "a"}
+    asked = claim("claim-001", "a")
     status = [client.post("/api/v1/jobs/claim", json=asked, headers=bearer(token)).status_code for token in (old, new)]
     assert status == [401, 200]
 
@@ -108,11 +53,48 @@ def test_a_new_token_of_a_worker_replaces_the_old_one(client, unsupervised):
 def test_a_repeated_claim_gets_the_same_run_and_another_one_the_next(client, jobs, unsupervised):
     first, old = jobs("a")
     worker = bearer(unsupervised.worker_tokens.issue_for_worker("a"))
-    again = client.post("/api/v1/jobs/claim", json={"claim": "claim-of-a", "node": "a"}, headers=worker).json()
+    again = client.post("/api/v1/jobs/claim", json=claim("claim-of-a", "a"), headers=worker).json()
     assert again["run"] == first
     assert client.post(f"/api/v1/jobs/{first}/report", json={}, headers=old).status_code == 401
-    other = {"claim": "claim-other", "node": "a"}
+    other = claim("claim-other", "a")
     assert client.post("/api/v1/jobs/claim", json=other, headers=worker).json() == {"run": None}
+
+
+def test_a_repeated_claim_is_a_sign_of_life(client, jobs, unsupervised):
+    run, _ = jobs("a")
+    unsupervised.execute("UPDATE runs SET heartbeat_at = '2020'")
+    worker = bearer(unsupervised.worker_tokens.issue_for_worker("a"))
+    client.post("/api/v1/jobs/claim", json=claim("claim-of-a", "a"), headers=worker)
+    assert unsupervised.runs.get(run).heartbeat_at > "2020"
+
+
+def test_a_worker_of_another_version_gets_no_run(client, jobs, unsupervised):
+    worker = bearer(unsupervised.worker_tokens.issue_for_worker("a"))
+    settings = as_dict(SFTSettings(launcher="worker", from_="p1"))
+    run = unsupervised.runs.enqueue("sft", settings, "rae").id
+    asked = claim("claim-old", "a") | {"version": "0.0.1"}
+    answer = client.post("/api/v1/jobs/claim", json=asked, headers=worker)
+    assert (answer.status_code, "and the worker 0.0.1" in answer.json()["error"]) == (409, True)
+    assert unsupervised.runs.get(run).state == "queued"
+
+
+@pytest.mark.parametrize("path", ["report", "checkpoint", "end"])
+def test_a_lost_run_runs_again_when_its_worker_is_heard(client, jobs, unsupervised, path):
+    run, token = jobs("a")
+    unsupervised.runs.finish(run, "lost", error="silent")
+    bodies = {"checkpoint": archive(("checkpoint/1", b"w")), "end": end(unsupervised.policies.get(1).base)}
+    answer = client.post(f"/api/v1/jobs/{run}/{path}", content=bodies.get(path, b"{}"), headers=token)
+    ended = unsupervised.runs.get(run)
+    assert (answer.status_code, ended.state, ended.error) == (200, "done" if path == "end" else "running", None)
+
+
+@pytest.mark.parametrize("path", ["report", "checkpoint", "end"])
+def test_a_lost_run_that_another_one_resumes_stays_lost(client, jobs, unsupervised, path):
+    run, token = jobs("a")
+    unsupervised.runs.finish(run, "lost", error="silent")
+    unsupervised.runs.enqueue("sft", {}, "rae", resumes=run)
+    answer = client.post(f"/api/v1/jobs/{run}/{path}", headers=token)
+    assert (answer.status_code, unsupervised.runs.get(run).state) == (410, "lost")
 
 
 def test_a_report_that_arrives_twice_is_written_once(client, jobs, unsupervised):
@@ -150,6 +132,7 @@ def test_an_end_that_arrives_twice_is_published_once(client, jobs, unsupervised)
     answers = [client.post(f"/api/v1/jobs/{run}/end", content=body, headers=token) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 410]
     assert answers[0].json() == {"status": "done", "produced": ["p2"]}
+    assert answers[1].json()["ended"] == {"status": "done", "produced": ["p2"], "error": None}
     assert [policy.public for policy in unsupervised.policies.all()] == ["p1", "p2"]
     assert (unsupervised.home / "policies/p2/weights").read_text() == "1"
     assert unsupervised.runs.get(run).report == {"rows": 3}
@@ -180,6 +163,19 @@ def test_a_checkpoint_replaces_the_former_one(client, jobs, unsupervised):
     folder = unsupervised.home / "runs" / str(run)
     assert [path.name for path in folder.iterdir()] == ["checkpoint"]
     assert [path.name for path in (folder / "checkpoint").iterdir()] == ["checkpoint-2"]
+
+
+@pytest.mark.parametrize("path", ["checkpoint", "end"])
+def test_a_full_disk_is_no_fault_of_the_archive(client, jobs, unsupervised, monkeypatch, path):
+    run, token = jobs("a")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tarfile.TarFile.extract", fail)
+    body = archive(("checkpoint/1", b"w")) if path == "checkpoint" else end(unsupervised.policies.get(1).base)
+    assert client.post(f"/api/v1/jobs/{run}/{path}", content=body, headers=token).status_code == 507
+    assert unsupervised.runs.get(run).state == "running"
 
 
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "checkpoint/../../out", "other/out", "checkpoint\\..\\out"])

@@ -11,6 +11,7 @@ import pytest
 from data.records import Note
 from rlhf.pages.runs.bulk_cancel import BulkCancel
 from rlhf.pages.runs.run_list import COLUMNS, Filter, describe_count, filter_runs, run_rows
+from rlhf.pages.runs.view import draw_head
 
 NOTES = {
     1: Note("first try", "KL ran away", ("lr",)),
@@ -89,3 +90,11 @@ def test_the_fold_offers_what_has_not_ended_and_says_what_became_of_it(store, ru
         "Removed from the queue: run4, run2. Not cancelled: run3 (cancelled)."
     )
     assert not several.draw(store.runs.all(), NOTES)[several.fold].visible
+
+
+def test_a_run_on_another_machine_shows_its_node(store):
+    store.runs.enqueue("sft", {"launcher": "worker"}, "rae")
+    run = store.runs.claim_elsewhere("claim-001", "node <a>")
+    (row,) = run_rows([run], {}, {})
+    assert row[COLUMNS.index("state")] == "running · node <a>"
+    assert "works on</span><br>node &lt;a&gt;</div>" in draw_head(run)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker in this process, with a real server: what goes wrong between them ends neither the worker nor the run."""
+
+from __future__ import annotations
+
+import pytest
+
+from data.errors import BadInput
+from rlhf.jobs import commands, forwarder
+from rlhf.jobs.client import JobClient, ServerAway
+from rlhf.launchers import local
+from tests.rlhf.runs.test_supervisor import until
+from tests.support.jobs import tiny_training
+from tests.support.jobs.tiny_training import HOLD, HOLD_AT
+from tests.support.jobs.weight_runs import check_whole
+
+
+@pytest.fixture
+def worker(home_store, server, tmp_path, monkeypatch):
+    """Return a worker of the tiny training that does not pause."""
+    monkeypatch.setattr(commands, "STEP_SECONDS", 0.02)
+    monkeypatch.setattr(commands, "CLAIM_SECONDS", 0.02)
+    monkeypatch.setattr(forwarder, "RETRY_SECONDS", 0.0)
+    token = home_store.worker_tokens.issue_for_worker("a")
+    return commands.Worker(tmp_path / "node-a", server.address, token, "node-a", tiny_training.command)
+
+
+@pytest.mark.parametrize("method", ["send_checkpoint", "send_end"])
+@pytest.mark.parametrize("problem", [BadInput("the archive cannot be read"), OSError("No space left on device")])
+def test_an_upload_that_fails_is_sent_again(home_store, worker, tmp_path, monkeypatch, method, problem):
+    send, failures, go = getattr(JobClient, method), [problem], tmp_path / "go"
+    for name, value in ((HOLD, str(go)), (HOLD_AT, "3")):
+        monkeypatch.setitem(local.ENVIRONMENT, name, value)
+    if method == "send_end":
+        go.touch()
+
+    def send_or_fail(*given):
+        if failures:
+            go.touch()
+            raise failures.pop()
+        return send(*given)
+
+    monkeypatch.setattr(JobClient, method, send_or_fail)
+    assert worker.work(once=True)["status"] == "done"
+    assert failures == []
+    check_whole(home_store)
+
+
+def test_an_end_whose_answer_is_lost_is_an_end(home_store, worker, monkeypatch):
+    send, losses = JobClient.send_end, ["connection reset"]
+
+    def send_and_lose_the_answer(*given):
+        answer = send(*given)
+        if losses:
+            raise ServerAway(losses.pop())
+        return answer
+
+    monkeypatch.setattr(JobClient, "send_end", send_and_lose_the_answer)
+    assert worker.work(once=True) == {"run": "run1", "status": "done", "produced": ["p2"], "error": None}
+    assert list(worker.folder.glob("run*")) == []
+    check_whole(home_store)
+
+
+def test_a_worker_with_once_waits_for_a_server_that_is_away(home_store, server, worker):
+    server.kill()
+    lines = []
+
+    def say(line):
+        lines.append(line)
+        if server.process is None:
+            server.start()
+
+    worker.say = say
+    assert worker.work(once=True)["status"] == "done"
+    assert lines[0].startswith("the server is away")
+
+
+def test_a_worker_that_is_ended_while_the_server_is_away_does_not_say_that_no_run_waits(server, worker):
+    server.kill()
+    worker.say = lambda _: worker.end()
+    ended = worker.work(once=True)
+    assert (ended["run"], ended["status"]) == (None, "cancelled")
+    assert commands.render_worker(ended) == "The worker ended without a run."
+
+
+def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(home_store, worker, monkeypatch):
+    monkeypatch.setattr("rlhf.jobs.client.ALIVE_SECONDS", 0.02)
+    download = JobClient.download_bundle
+
+    def wait_and_download(client, run_id, out):
+        claimed_at = home_store.runs.get(run_id).heartbeat_at
+        until(lambda: home_store.runs.get(run_id).heartbeat_at != claimed_at)
+        download(client, run_id, out)
+
+    monkeypatch.setattr(JobClient, "download_bundle", wait_and_download)
+    assert worker.work(once=True)["status"] == "done"
