@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from data.records import Run
@@ -90,6 +90,9 @@ class LocalLauncher:
         """Drop the process and its cancellation."""
         self.children.pop(run.id, None)
         self._cancelled_at.pop(run.id, None)
+
+    def sweep(self, queued: Collection[int]) -> None:
+        """Do nothing: a run that waits here has no process."""
 
     def collect(self, running: set[int]) -> None:
         """Collect the processes of runs that wrote their own end."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from data.records import Run
@@ -13,6 +14,9 @@ class Launcher(Protocol):
 
     def submit(self, run: Run) -> None:
         """Start a run that was claimed here, or ask the place to start a queued one. The latter is idempotent."""
+
+    def sweep(self, queued: Collection[int]) -> None:
+        """Take back what was submitted for runs that are no longer in the queue. `queued`: their ids."""
 
     def is_alive(self, run: Run) -> bool:
         """Return whether a running run still works. An unreachable place is no reason to say no."""

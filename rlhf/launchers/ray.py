@@ -12,6 +12,7 @@ import hashlib
 import os
 import shlex
 import time
+from collections.abc import Collection
 from typing import Any
 
 from data.errors import BadInput
@@ -49,6 +50,7 @@ class RayLauncher(WorkerLauncher):
         super().__init__(store)
         self._looked: dict[int, tuple[float, str]] = {}
         self._cancelled_at: dict[int, float] = {}
+        self._waiting: dict[int, Run] = {}
 
     def submit(self, run: Run) -> None:
         """Submit a queued run once; end it if Ray refuses, or if its job ended before it began.
@@ -59,6 +61,7 @@ class RayLauncher(WorkerLauncher):
             if run.handle is None:
                 self.store.runs.set_handle(run.id, self._name(run))
                 run = self.store.runs.get(run.id)
+            self._waiting[run.id] = run
             status = self._status(run)
             if status == MISSING:
                 token = self.store.worker_tokens.issue_for_run(run.id)
@@ -70,6 +73,13 @@ class RayLauncher(WorkerLauncher):
             LOG.warning("%s waits: Ray cannot be reached: %s", run.public, problem)
         except BadInput as problem:
             self._refuse(run, str(problem))
+
+    def sweep(self, queued: Collection[int]) -> None:
+        """Stop the jobs of runs that were cancelled while they waited for Ray."""
+        for id in self._waiting.keys() - queued:
+            run = self._waiting.pop(id)
+            if self.store.runs.get(id).state == "cancelled":
+                self._stop(run)
 
     def is_alive(self, run: Run) -> bool:
         """Return False if Ray says that the job has ended; else whether the worker was heard lately."""

@@ -8,6 +8,7 @@ the home does not count, since nobody could listen.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from data.records import Run
 from data.store import Store
@@ -26,6 +27,9 @@ class WorkerLauncher:
 
     def submit(self, run: Run) -> None:
         """Leave the run in the queue: a worker claims it."""
+
+    def sweep(self, queued: Collection[int]) -> None:
+        """Do nothing: no worker knows a run that waits."""
 
     def is_alive(self, run: Run) -> bool:
         """Return whether the worker was heard lately."""

@@ -37,6 +37,8 @@ class RunQueue:
         waiting = [run for run in self.store.runs.all(state="queued") if run.launcher != LOCAL]
         for run in waiting:
             self.launchers[run.launcher].submit(run)
+        for launcher in self.launchers.values():
+            launcher.sweep({run.id for run in waiting})
         return [*running, *waiting, *([claimed] if claimed else [])]
 
     def check_run(self, run: Run) -> None:

@@ -132,6 +132,17 @@ def test_a_job_that_ends_without_beginning_the_run_fails_it_with_the_log(tiny_st
     assert "is FAILED: as its process says\nthe last line" in ended.error
 
 
+def test_the_job_of_a_run_that_is_cancelled_while_it_waits_is_stopped(tiny_store, ray, cluster, queue):
+    ray.room = False
+    first, second = enqueue(tiny_store), enqueue(tiny_store)
+    queue.step()
+    tiny_store.runs.request_cancel(first)
+    for _ in range(2):
+        queue.step()
+    assert ray.stopped == [tiny_store.runs.get(first).handle]
+    assert tiny_store.runs.get(second).state == "queued"
+
+
 def test_a_run_whose_job_is_gone_is_lost(tiny_store, ray, cluster, queue):
     cluster(command=f"{sys.executable} -c 'import time; time.sleep(600)'")
     run = enqueue(tiny_store)
