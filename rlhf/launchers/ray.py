@@ -58,7 +58,7 @@ class RayLauncher(WorkerLauncher):
     def submit(self, run: Run) -> None:
         """Submit a queued run once; end it if Ray refuses, or if its job ended before it began.
 
-        Each job has a name and a token of its own, stored first. So a job of which Ray did not answer in time is found,
+        Each job has a name and a token of its own, stored first. So a job is found if Ray did not answer in time,
         and one that Ray starts later still has no rights.
         """
         try:
