@@ -48,7 +48,7 @@ def server(home_store):
 
 @pytest.fixture
 def nodes(tmp_path):
-    """start(name, ...) -> a worker on a node of that name; all are killed at the end."""
+    """start(name, ...) -> a worker on a node of that name; all are killed at the end, with their runs."""
     started = []
 
     def start(name: str, server: JobServer, token: str, **hold):
@@ -60,6 +60,12 @@ def nodes(tmp_path):
         process.kill()
         process.wait()
         process.stdout.close()
+    for file in tmp_path.glob(f"*/run*/{JOB_FILE}*"):
+        store = Store(file.parent)
+        for run in store.runs.all(state="running"):
+            if store.runs.is_alive(run):
+                os.killpg(run.pid, signal.SIGKILL)
+        store.close()
 
 
 def queue(store: Store, **more) -> int:
