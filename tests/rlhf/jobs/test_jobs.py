@@ -22,7 +22,7 @@ from tests.support.jobs.weight_runs import check_whole, queue
 
 @pytest.fixture
 def nodes(tmp_path):
-    """start(name, ...) -> a worker on a node of that name; all are killed at the end."""
+    """start(name, ...) -> a worker on a node of that name; all are killed at the end, with their runs."""
     started = []
 
     def start(name: str, server: JobServer, token: str, **hold):
@@ -34,6 +34,12 @@ def nodes(tmp_path):
         process.kill()
         process.wait()
         process.stdout.close()
+    for file in tmp_path.glob(f"*/run*/{JOB_FILE}*"):
+        store = Store(file.parent)
+        for run in store.runs.all(state="running"):
+            if store.runs.is_alive(run):
+                os.killpg(run.pid, signal.SIGKILL)
+        store.close()
 
 
 def job_of(node: Path) -> Job | None:
