@@ -97,6 +97,14 @@ def test_a_lost_run_that_another_one_resumes_stays_lost(client, jobs, unsupervis
     assert (answer.status_code, unsupervised.runs.get(run).state) == (410, "lost")
 
 
+def test_a_run_whose_adapter_is_gone_fails_with_that_line(client, jobs, unsupervised):
+    run, token = jobs("a")
+    unsupervised.execute("UPDATE policies SET adapter = 'policies/p1'")
+    assert client.get(f"/api/v1/jobs/{run}/bundle", headers=token).status_code == 410
+    ended = unsupervised.runs.get(run)
+    assert (ended.state, ended.error[:48]) == ("failed", "the folder 'policies/p1' is not on the server. R")
+
+
 def test_a_report_that_arrives_twice_is_written_once(client, jobs, unsupervised):
     run, token = jobs("a")
     log = base64.b64encode(b"one\ntwo\n").decode()
