@@ -128,6 +128,18 @@ def test_an_overlapping_log_is_appended_where_it_goes_on(client, jobs, unsupervi
     assert (unsupervised.home / "runs" / str(run) / "log.txt").read_text() == "one\ntwo\n"
 
 
+def test_a_report_without_news_writes_nothing_but_a_heartbeat_now_and_then(client, jobs, unsupervised):
+    run, token = jobs("a")
+    report = {"usage": {"ram_mb": 5.0}}
+    client.post(f"/api/v1/jobs/{run}/report", json=report, headers=token)
+    before = [file.stat().st_mtime_ns for file in sorted(unsupervised.home.glob("*.db*"))]
+    client.post(f"/api/v1/jobs/{run}/report", json=report, headers=token)
+    assert [file.stat().st_mtime_ns for file in sorted(unsupervised.home.glob("*.db*"))] == before
+    unsupervised.execute("UPDATE runs SET heartbeat_at = '2020'")
+    client.post(f"/api/v1/jobs/{run}/report", json=report, headers=token)
+    assert unsupervised.runs.get(run).heartbeat_at > "2020"
+
+
 def test_the_answer_to_a_report_says_that_the_run_is_cancelled(client, jobs, unsupervised):
     run, token = jobs("a")
     unsupervised.runs.request_cancel(run)

@@ -86,15 +86,20 @@ def test_a_worker_that_is_ended_while_the_server_is_away_does_not_say_that_no_ru
     assert commands.render_worker(ended) == "The worker ended without a run."
 
 
-def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(home_store, worker, monkeypatch):
+def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(worker, monkeypatch):
     monkeypatch.setattr("rlhf.jobs.client.ALIVE_SECONDS", 0.02)
-    download = JobClient.download_bundle
+    download, report, reported = JobClient.download_bundle, JobClient.report, threading.Event()
+
+    def report_and_note(client, run_id, news):
+        answer = report(client, run_id, news)
+        reported.set()
+        return answer
 
     def wait_and_download(client, run_id, out):
-        claimed_at = home_store.runs.get(run_id).heartbeat_at
-        until(lambda: home_store.runs.get(run_id).heartbeat_at != claimed_at)
+        assert reported.wait(60)
         download(client, run_id, out)
 
+    monkeypatch.setattr(JobClient, "report", report_and_note)
     monkeypatch.setattr(JobClient, "download_bundle", wait_and_download)
     assert worker.work(once=True)["status"] == "done"
 
