@@ -43,12 +43,13 @@ def make_bundle(store: Store, run: Run, out: Path) -> None:
     with TemporaryDirectory(prefix=".bundle.", dir=out.parent) as place:
         home = Path(place) / "home"
         snapshot = parse_id(run.settings["snapshot"], SNAPSHOT) if run.settings.get("snapshot") else 0
+        frozen = store.snapshots.rows(snapshot) if snapshot else []
         if snapshot:
-            refuse_retracted(store, store.snapshots.get(snapshot), store.snapshots.rows(snapshot))
+            refuse_retracted(store, store.snapshots.get(snapshot), frozen)
         whole = run.kind in ALL_PROMPTS
         copy_run_rows(store, run, home, snapshot, all_prompts=whole, completions=run.kind == "reward")
         if run.kind == "reward":
-            write_agreement(store, home)
+            write_agreement(store, home, {"person", *(row["source"] for row in frozen)})
         rows = [(home / name, name) for name in (FILE, MEASURED)]
         pack(out, [(JOB_FILE, json.dumps(about, indent=2))], [*rows, *folders])
 
