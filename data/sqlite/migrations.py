@@ -105,5 +105,11 @@ def m220_launchers(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m230_claims(db: Database) -> None:
+    """Add the claim to which the token of a run belongs."""
+    db.execute(webhook_deliveries.CLAIMS)
+
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every migration that this version knows, in order."""

@@ -72,7 +72,7 @@ class Claim(BaseModel):
 def claim_run(store: Store, token: WorkerToken, claim: Claim) -> dict[str, Any]:
     """Give a waiting run to a worker -> {run, resumes, token}, or {run: None}. A token of a run gets this run alone.
 
-    Raises RunOver for the token of a run that has ended, Refused for a worker of another version.
+    Raises RunOver for the token of a run that has ended, Refused for another version or a second machine.
     """
     if claim.version != __version__:
         error = f"the server has version {__version__} of this program, and the worker {claim.version[:40]}"
@@ -84,6 +84,8 @@ def claim_run(store: Store, token: WorkerToken, claim: Claim) -> dict[str, Any]:
         if run is None:
             return {"run": None}
         issued = None if token.run_id is not None else store.worker_tokens.issue_for_run(run.id)
+        if not store.worker_tokens.bind(run.id, claim.claim):
+            raise Refused(f"another machine works on {run.public}", "End its worker, or wait for it.")
     return {"run": run.id, "resumes": run.resumes, "token": issued}
 
 

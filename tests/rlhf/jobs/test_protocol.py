@@ -68,6 +68,17 @@ def test_a_repeated_claim_is_a_sign_of_life(client, jobs, unsupervised):
     assert unsupervised.runs.get(run).heartbeat_at > "2020"
 
 
+def test_a_token_of_a_run_serves_one_machine(client, unsupervised):
+    run = unsupervised.runs.enqueue("sft", as_dict(SFTSettings(launcher="ray", from_="p1")), "rae").id
+    token = bearer(unsupervised.worker_tokens.issue_for_run(run))
+    answers = [
+        client.post("/api/v1/jobs/claim", json=claim(name, node), headers=token)
+        for name, node in (("claim-one", "a"), ("claim-one", "a"), ("claim-two", "b"))
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 409]
+    assert (answers[1].json()["run"], unsupervised.runs.get(run).node) == (run, "a")
+
+
 def test_a_worker_of_another_version_gets_no_run(client, jobs, unsupervised):
     worker = bearer(unsupervised.worker_tokens.issue_for_worker("a"))
     settings = as_dict(SFTSettings(launcher="worker", from_="p1"))
