@@ -112,5 +112,11 @@ def m230_online_rankings(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m240_claims(db: Database) -> None:
+    """Add the claim to which the token of a run belongs."""
+    db.execute(webhook_deliveries.CLAIMS)
+
+
 NAMES = {migration.name for migration in migrations.pending(Database(memory=True))}
 """Every migration that this version knows, in order."""

@@ -105,6 +105,11 @@ class WorkerTokens(Table):
         """Make the token of one run; it replaces the run's former one, so only one machine works on the run."""
         return self._issue("run_id", run_id)
 
+    def bind(self, run_id: int, claim: str) -> bool:
+        """Give the token of a run to a claim; return False if it belongs to another one."""
+        sql = "UPDATE worker_tokens SET claim = :claim WHERE run_id = :run AND coalesce(claim, :claim) = :claim"
+        return self._store.execute(sql, {"run": run_id, "claim": claim}) == 1
+
     def find(self, token: str) -> WorkerToken | None:
         """Return what the token may do; None if it is unknown."""
         hashed = hash_token(token)

@@ -18,10 +18,10 @@ from data.tables.model_rows import INSIDE
 OF_SNAPSHOT = """WHERE {column} IN (SELECT json_extract(row, '$.prompt_id') FROM home.snapshot_rows
     WHERE snapshot_id = :snapshot) ORDER BY rowid"""
 """Rows of the prompts of frozen comparisons."""
-UNTOLD = ["started_at", "ended_at", "heartbeat_at", "progress_at", "pid", "pid_started", "boot_id", "handle", "error"]
+CLEARED = ["started_at", "ended_at", "heartbeat_at", "progress_at", "pid", "pid_started", "boot_id", "handle", "error"]
 """Columns of a run that begin empty on another machine."""
 FRESH = {
-    **dict.fromkeys(UNTOLD, "NULL"),
+    **dict.fromkeys(CLEARED, "NULL"),
     **{"launcher": "'local'", "node": "''", "created_by": "''", "note": "''", "report": "'{}'", "produced": "'[]'"},
     **{"cancel_requested": "0", "done": "0", "total": "0"},
     "state": "CASE id WHEN :run THEN 'queued' ELSE state END",

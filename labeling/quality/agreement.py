@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,9 +98,9 @@ def raw_agreement(store: Store) -> RawAgreement:
     return RawAgreement(float(scores @ patterns.weights / pairs), pairs)
 
 
-def write_agreement(store: Store, folder: Path) -> None:
-    """Write the agreement of every source of labels into the home of a run on another machine."""
-    measured = {source: asdict(measure_agreement(store, source)) for source in SOURCES}
+def write_agreement(store: Store, folder: Path, sources: Iterable[str] = SOURCES) -> None:
+    """Write the agreement of these sources of labels into the home of a run on another machine."""
+    measured = {source: asdict(measure_agreement(store, source)) for source in sources}
     (folder / MEASURED).write_text(json.dumps(measured))
 
 

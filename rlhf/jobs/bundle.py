@@ -34,18 +34,22 @@ def make_bundle(store: Store, run: Run, out: Path) -> None:
     """Write the bundle of a run to `out`. Raises BadInput if something that the run needs is missing."""
     models = needed_models(store, run)
     adapters = [(store.home / model.adapter, model.adapter) for model in models if model.adapter]
+    for folder, name in adapters:
+        if not folder.is_dir():
+            raise BadInput.of("train.refused.bundle_adapter", folder=name)
     before = [] if run.resumes is None else [run_folder(store, store.runs.get(run.resumes)) / "checkpoint"]
     folders = [*adapters, *((folder, f"runs/{run.resumes}/checkpoint") for folder in before)]
     about = {"run": run.id, "kind": run.kind, "version": __version__, "bases": _bases(store, run, models)}
     with TemporaryDirectory(prefix=".bundle.", dir=out.parent) as place:
         home = Path(place) / "home"
         snapshot = parse_id(run.settings["snapshot"], SNAPSHOT) if run.settings.get("snapshot") else 0
+        frozen = store.snapshots.rows(snapshot) if snapshot else []
         if snapshot:
-            refuse_retracted(store, store.snapshots.get(snapshot), store.snapshots.rows(snapshot))
+            refuse_retracted(store, store.snapshots.get(snapshot), frozen)
         whole = run.kind in ALL_PROMPTS
         copy_run_rows(store, run, home, snapshot, all_prompts=whole, completions=run.kind == "reward")
         if run.kind == "reward":
-            write_agreement(store, home)
+            write_agreement(store, home, {"person", *(row["source"] for row in frozen)})
         rows = [(home / name, name) for name in (FILE, MEASURED)]
         pack(out, [(JOB_FILE, json.dumps(about, indent=2))], [*rows, *folders])
 
@@ -76,6 +80,6 @@ def _bases(store: Store, run: Run, models: Iterable[Policy | RewardModel]) -> di
     for name in base_names(run, models):
         folder = find_base(name)
         if folder is None:
-            raise BadInput(f"the base {name!r} is not on the server", "Download it there, then start the run again.")
+            raise BadInput.of("train.refused.bundle_base", name=name)
         bases[name] = hash_base(folder)
     return bases

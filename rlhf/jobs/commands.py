@@ -141,12 +141,16 @@ class Worker:
             while forwarder.step():
                 if self.ending:
                     forwarder.stop()
+                    if forwarder.is_away and (run := job.run(forwarder.store)).over:
+                        error = "The server is away. Start the worker again with the same --home: it sends the rest."
+                        return {"run": public, "status": run.state, "produced": [], "error": error}
                 time.sleep(STEP_SECONDS)
         except RunRefused as problem:
             self._abandon(forwarder)
             (job.folder / JOB_FILE).rename(job.folder / f"{JOB_FILE}.ended")
             self.say(f"{problem} What it made so far stays in {job.folder}")
-            return {"run": public, "status": "lost", "produced": [], "error": problem.error}
+            status = (problem.ended or {}).get("status", "lost")
+            return {"run": public, "status": status, "produced": [], "error": problem.error}
         finally:
             forwarder.close()
             client.close()
@@ -162,8 +166,9 @@ class Worker:
             time.sleep(STEP_SECONDS)
 
     def _begun(self) -> list[Job]:
-        """Return the jobs that were begun here and have not ended."""
-        return [Job.read(file.parent) for file in sorted(self.folder.glob(f"*/{JOB_FILE}")) if _is_whole(file)]
+        """Return the jobs that were begun here and have not ended. Their server may have another address now."""
+        files = [file for file in sorted(self.folder.glob(f"*/{JOB_FILE}")) if _is_whole(file)]
+        return [Job.read(file.parent)._replace(server=self.server) for file in files]
 
     def _next(self) -> Job | dict[str, Any] | None:
         """Claim a run and make its job home; None if no run waits. Raises ServerAway.

@@ -44,7 +44,7 @@ class Forwarder:
         self._reported_at: str | None = None
         self._sent: tuple | None = None
         self._upload_at = 0.0
-        self._checked = self._is_away = False
+        self._checked = self.is_away = False
 
     def step(self) -> bool:
         """Start or check the run, then send what is new. What a server cannot take now, it gets later.
@@ -57,7 +57,7 @@ class Forwarder:
         self.queue.step()
         try:
             is_at_work = self._send()
-            self._is_away = False
+            self.is_away = False
             return is_at_work
         except RunRefused as problem:
             run, ended = self.job.run(self.store), problem.ended or {}
@@ -66,9 +66,9 @@ class Forwarder:
             self.outcome = ended  # the server has the end, whose answer did not arrive
             return False
         except (ServerAway, BadInput, OSError) as problem:
-            if not self._is_away:
+            if not self.is_away:
                 LOG.warning("the server of run%s gets the rest later: %s", self.job.run_id, problem)
-            self._is_away = True
+            self.is_away = True
             return True
 
     def stop(self) -> None:

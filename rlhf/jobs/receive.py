@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
+from data.clock import later
 from data.errors import BadInput, Refused
 from data.records import Run
 from data.store import Store
@@ -26,6 +27,8 @@ DRAFTS = (".checkpoint.", ".result.")
 """Prefixes of folders in a run's folder into which archives are unpacked."""
 FORMER = ".former"
 """Name of a checkpoint in the moment in which another one takes its place."""
+HEARTBEAT_SECONDS = 5.0
+"""Seconds between two heartbeats in the store, each of which waits for the disk."""
 SWAPS = threading.Lock()
 """Held while a checkpoint takes the place of the former one."""
 Value = tuple[int, str, int, float | str | None]
@@ -69,7 +72,7 @@ class Claim(BaseModel):
 def claim_run(store: Store, token: WorkerToken, claim: Claim) -> dict[str, Any]:
     """Give a waiting run to a worker -> {run, resumes, token}, or {run: None}. A token of a run gets this run alone.
 
-    Raises RunOver for the token of a run that has ended, Refused for a worker of another version.
+    Raises RunOver for the token of a run that has ended, Refused for another version or a second machine.
     """
     if claim.version != __version__:
         error = f"the server has version {__version__} of this program, and the worker {claim.version[:40]}"
@@ -81,6 +84,8 @@ def claim_run(store: Store, token: WorkerToken, claim: Claim) -> dict[str, Any]:
         if run is None:
             return {"run": None}
         issued = None if token.run_id is not None else store.worker_tokens.issue_for_run(run.id)
+        if not store.worker_tokens.bind(run.id, claim.claim):
+            raise Refused(f"another machine works on {run.public}", "End its worker, or wait for it.")
     return {"run": run.id, "resumes": run.resumes, "token": issued}
 
 
@@ -113,12 +118,15 @@ def receive_report(store: Store, run: Run, report: Report) -> dict[str, Any]:
     def append(arrived: int, size: int) -> tuple[int, int]:
         return _append_log(log, report, arrived, size)
 
-    arrived = store.metrics.receive(run.id, values, report.samples, append)
-    if report.usage:
+    if values or report.samples or report.log:
+        arrived = store.metrics.receive(run.id, values, report.samples, append)
+    else:
+        arrived = store.metrics.arrived(run.id)
+    if report.usage and report.usage != store.metrics.usage(run.id):
         store.metrics.record_usage(run.id, report.usage)
     if report.progress:
         store.runs.progress(run.id, *report.progress)
-    else:
+    elif (run.heartbeat_at or "") < later(-HEARTBEAT_SECONDS):
         store.runs.heartbeat(run.id)
     return {"cancel": store.runs.get(run.id).cancel_requested, "arrived": arrived._asdict()}
 

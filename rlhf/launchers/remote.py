@@ -11,6 +11,7 @@ import time
 
 from data.records import Run
 from data.store import Store
+from labeling.texts.pages import stored_line
 from rlhf.common.locks import SERVER, is_locked
 
 SILENT_SECONDS = 180.0
@@ -39,11 +40,10 @@ class WorkerLauncher:
         """Leave it to the answer that the worker gets."""
 
     def explain_end(self, run: Run) -> str:
-        """Return that the worker is silent."""
-        return (
-            f"its worker on {run.node} was silent for {self.silent_seconds:.0f} s. "
-            f"Continue it anywhere: preference-loop runs resume {run.public}"
-        )
+        """Return that the worker is silent, and how to go on."""
+        saved = any((self.store.home / "runs" / str(run.id)).glob("checkpoint/*"))
+        key = "ended.silent_saved" if saved else "ended.silent"
+        return stored_line(key, node=run.node, seconds=self.silent_seconds, run=run.public)
 
     def forget(self, run: Run) -> None:
         """Drop the time at which the worker was heard."""

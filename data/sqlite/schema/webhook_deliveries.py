@@ -25,3 +25,5 @@ LAUNCHERS = (
     CHECK ((name IS NULL) != (run_id IS NULL))
 ) STRICT""",
 )
+CLAIMS = "ALTER TABLE worker_tokens ADD COLUMN claim TEXT"
+"""Adds the claim of the worker that works on the run of a token."""

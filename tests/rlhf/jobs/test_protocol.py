@@ -68,6 +68,17 @@ def test_a_repeated_claim_is_a_sign_of_life(client, jobs, unsupervised):
     assert unsupervised.runs.get(run).heartbeat_at > "2020"
 
 
+def test_a_token_of_a_run_serves_one_machine(client, unsupervised):
+    run = unsupervised.runs.enqueue("sft", as_dict(SFTSettings(launcher="ray", from_="p1")), "rae").id
+    token = bearer(unsupervised.worker_tokens.issue_for_run(run))
+    answers = [
+        client.post("/api/v1/jobs/claim", json=claim(name, node), headers=token)
+        for name, node in (("claim-one", "a"), ("claim-one", "a"), ("claim-two", "b"))
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 409]
+    assert (answers[1].json()["run"], unsupervised.runs.get(run).node) == (run, "a")
+
+
 def test_a_worker_of_another_version_gets_no_run(client, jobs, unsupervised):
     worker = bearer(unsupervised.worker_tokens.issue_for_worker("a"))
     settings = as_dict(SFTSettings(launcher="worker", from_="p1"))
@@ -97,6 +108,14 @@ def test_a_lost_run_that_another_one_resumes_stays_lost(client, jobs, unsupervis
     assert (answer.status_code, unsupervised.runs.get(run).state) == (410, "lost")
 
 
+def test_a_run_whose_adapter_is_gone_fails_with_that_line(client, jobs, unsupervised):
+    run, token = jobs("a")
+    unsupervised.execute("UPDATE policies SET adapter = 'policies/p1'")
+    assert client.get(f"/api/v1/jobs/{run}/bundle", headers=token).status_code == 410
+    ended = unsupervised.runs.get(run)
+    assert (ended.state, ended.error[:48]) == ("failed", "the folder 'policies/p1' is not on the server. R")
+
+
 def test_a_report_that_arrives_twice_is_written_once(client, jobs, unsupervised):
     run, token = jobs("a")
     log = base64.b64encode(b"one\ntwo\n").decode()
@@ -118,6 +137,18 @@ def test_an_overlapping_log_is_appended_where_it_goes_on(client, jobs, unsupervi
         arrived = client.post(f"/api/v1/jobs/{run}/report", json=report, headers=token).json()["arrived"]["log"]
     assert arrived == 8
     assert (unsupervised.home / "runs" / str(run) / "log.txt").read_text() == "one\ntwo\n"
+
+
+def test_a_report_without_news_writes_nothing_but_a_heartbeat_now_and_then(client, jobs, unsupervised):
+    run, token = jobs("a")
+    report = {"usage": {"ram_mb": 5.0}}
+    client.post(f"/api/v1/jobs/{run}/report", json=report, headers=token)
+    before = [file.stat().st_mtime_ns for file in sorted(unsupervised.home.glob("*.db*"))]
+    client.post(f"/api/v1/jobs/{run}/report", json=report, headers=token)
+    assert [file.stat().st_mtime_ns for file in sorted(unsupervised.home.glob("*.db*"))] == before
+    unsupervised.execute("UPDATE runs SET heartbeat_at = '2020'")
+    client.post(f"/api/v1/jobs/{run}/report", json=report, headers=token)
+    assert unsupervised.runs.get(run).heartbeat_at > "2020"
 
 
 def test_the_answer_to_a_report_says_that_the_run_is_cancelled(client, jobs, unsupervised):

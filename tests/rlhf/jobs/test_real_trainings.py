@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ from data import Store
 from data.settings import as_dict, parse_settings
 from labeling.quality.agreement import MEASURED, write_agreement
 from rlhf.jobs import commands
+from rlhf.jobs.bundle import make_bundle
 from rlhf.kinds import KINDS
 from rlhf.launchers.local import LocalLauncher
 from rlhf.launchers.run_queue import RunQueue
@@ -171,3 +173,12 @@ def test_the_home_of_a_job_knows_the_agreement_without_verdicts(labeled, tmp_pat
     assert (tmp_path / MEASURED).is_file()
     assert measure_agreement(empty, "import") == measure_agreement(labeled, "import")
     empty.close()
+
+
+def test_a_bundle_knows_the_agreement_of_the_sources_of_its_rows_alone(labeled, tmp_path):
+    settings = parse_settings(KINDS["reward"].settings_class(), RUNS["reward"] | {"launcher": "worker"})
+    run = enqueue(labeled, "reward", as_dict(settings), by="rae")
+    make_bundle(labeled, run, tmp_path / "bundle.tar")
+    with tarfile.open(tmp_path / "bundle.tar") as bundle:
+        measured = json.load(bundle.extractfile(MEASURED))
+    assert measured.keys() == {"person", "import"}

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from data.errors import BadInput
@@ -11,6 +13,7 @@ from rlhf.jobs.client import JobClient, ServerAway
 from rlhf.launchers import local
 from tests.rlhf.runs.test_supervisor import until
 from tests.support.jobs import tiny_training
+from tests.support.jobs.server import JobServer
 from tests.support.jobs.tiny_training import HOLD, HOLD_AT
 from tests.support.jobs.weight_runs import check_whole
 
@@ -83,14 +86,43 @@ def test_a_worker_that_is_ended_while_the_server_is_away_does_not_say_that_no_ru
     assert commands.render_worker(ended) == "The worker ended without a run."
 
 
-def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(home_store, worker, monkeypatch):
+def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(worker, monkeypatch):
     monkeypatch.setattr("rlhf.jobs.client.ALIVE_SECONDS", 0.02)
-    download = JobClient.download_bundle
+    download, report, reported = JobClient.download_bundle, JobClient.report, threading.Event()
+
+    def report_and_note(client, run_id, news):
+        answer = report(client, run_id, news)
+        reported.set()
+        return answer
 
     def wait_and_download(client, run_id, out):
-        claimed_at = home_store.runs.get(run_id).heartbeat_at
-        until(lambda: home_store.runs.get(run_id).heartbeat_at != claimed_at)
+        assert reported.wait(60)
         download(client, run_id, out)
 
+    monkeypatch.setattr(JobClient, "report", report_and_note)
     monkeypatch.setattr(JobClient, "download_bundle", wait_and_download)
     assert worker.work(once=True)["status"] == "done"
+
+
+def test_a_worker_that_ends_while_the_server_is_away_sends_the_rest_to_its_new_address(
+    home_store, server, worker, tmp_path, monkeypatch
+):
+    for name, value in ((HOLD, str(tmp_path / "never")), (HOLD_AT, "3")):
+        monkeypatch.setitem(local.ENVIRONMENT, name, value)
+    documents = []
+    thread = threading.Thread(target=lambda: documents.append(worker.work(once=True)))
+    thread.start()
+    until(lambda: home_store.metrics.newest(1, "weight") == 3)
+    server.kill()
+    worker.end()
+    thread.join(60)
+    assert (documents[0]["run"], documents[0]["status"]) == ("run1", "cancelled")
+    assert documents[0]["error"].startswith("The server is away.")
+    assert home_store.runs.get(1).state == "running"
+    moved = JobServer(home_store.home)
+    moved.start()
+    worker.server, worker.ending = moved.address, False
+    assert worker.work(once=True)["status"] == "cancelled"
+    moved.kill()
+    assert home_store.runs.get(1).state == "cancelled"
+    assert (home_store.home / "runs/1/checkpoint/3").is_file()

@@ -10,6 +10,7 @@ import pytest
 from data.errors import BadInput
 from data.records import Run
 from data.settings import as_dict
+from data.texts import translate_line
 from reward import optional_packages
 from rlhf.common.locks import SERVER, acquire_lock
 from rlhf.launchers import remote
@@ -55,7 +56,15 @@ def test_a_silent_worker_s_run_is_lost_and_a_heard_one_s_is_not(tiny_store, runn
         queue.step()
     lost = tiny_store.runs.get(run.id)
     assert lost.state == "lost"
-    assert "its worker on node-a was silent for 100 s" in lost.error
+    assert lost.error == "its worker on node-a was silent for 100 s. Start it again."
+
+
+def test_a_silent_worker_s_run_with_a_checkpoint_can_be_resumed(tiny_store, running):
+    run, queue = running
+    (tiny_store.home / "runs" / str(run.id) / "checkpoint" / "1").mkdir(parents=True)
+    line = queue.launchers["worker"].explain_end(run)
+    assert line.endswith(f"Continue it on any machine: preference-loop runs resume {run.public}")
+    assert translate_line(line, "ko").startswith("node-a에 있는 작업자가 100초 동안 응답하지 않았고")
 
 
 def test_the_time_without_a_server_does_not_count(tiny_store, running, clock):
