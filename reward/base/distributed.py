@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -22,6 +23,8 @@ from reward.base.out_of_memory import is_out_of_memory
 
 T = TypeVar("T")
 Item = TypeVar("Item")
+LONGEST_WAIT = timedelta(days=7)
+"""How long processes wait for one that waits for servers or people. The launcher ends them all if one of them dies."""
 _alone = False
 
 
@@ -29,7 +32,7 @@ def connect(device: str) -> None:
     """Connect this process with the others of its launch, for a run on `device` (`cpu`, or any other)."""
     from accelerate import PartialState  # slow to import, and a run of one process does without
 
-    PartialState(cpu=device == "cpu" or not torch.accelerator.is_available())
+    PartialState(cpu=device == "cpu" or not torch.accelerator.is_available(), timeout=LONGEST_WAIT)
 
 
 def world_size() -> int:

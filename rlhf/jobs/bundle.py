@@ -25,6 +25,7 @@ from rlhf.jobs.base_files import find_base, hash_base
 from rlhf.launchers.elsewhere import JOB_FILE
 from rlhf.ppo.settings import NO_GUARD
 from rlhf.runs.disk_use import run_folder
+from rlhf.runs.processes.plan import ACCELERATE_CONFIG
 
 ALL_PROMPTS = ("sft", "ppo")
 """Kinds of run that read prompts beside their snapshot's."""
@@ -51,13 +52,15 @@ def make_bundle(store: Store, run: Run, out: Path) -> None:
         if run.kind == "reward":
             write_agreement(store, home, {"person", *(row["source"] for row in frozen)})
         rows = [(home / name, name) for name in (FILE, MEASURED)]
+        plan = store.home / ACCELERATE_CONFIG
+        rows += [(plan, plan.name)] if plan.is_file() else []
         pack(out, [(JOB_FILE, json.dumps(about, indent=2))], [*rows, *folders])
 
 
 def bundle_places(resumes: int | None) -> tuple[str, ...]:
     """Return the names under which the bundle of a run may hold files."""
     checkpoint = () if resumes is None else (f"runs/{resumes}/checkpoint",)
-    return JOB_FILE, FILE, MEASURED, "policies", "rewards", *checkpoint
+    return JOB_FILE, FILE, MEASURED, ACCELERATE_CONFIG, "policies", "rewards", *checkpoint
 
 
 def needed_models(store: Store, run: Run) -> list[Policy | RewardModel]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data.ids import REWARD_MODEL
 from data.settings import Settings
+from data.starter import SOURCE
 from data.tables.runs import LOCAL
 from labeling.texts.pages import bad_input
 from rlhf.launchers.cluster import read_cluster
@@ -39,6 +40,9 @@ def check_launcher(home: Path, kind: str, settings: Settings) -> bool:
         name = getattr(settings, field, "")
         if name and not name.removeprefix(REWARD_MODEL).isdigit():
             raise bad_input("refused.elsewhere_reward", field="reward", launcher=launcher, name=name)
+    source = getattr(settings, "text", SOURCE)
+    if source != SOURCE:
+        raise bad_input("refused.elsewhere_text", field="text", launcher=launcher, path=source)
     if launcher == "ray":
         read_cluster(home)
     return False

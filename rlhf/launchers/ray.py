@@ -58,8 +58,8 @@ class RayLauncher(WorkerLauncher):
     def submit(self, run: Run) -> None:
         """Submit a queued run once; end it if Ray refuses, or if its job ended before it began.
 
-        Each job has a name and a token of its own, stored first. So a job of which Ray did not answer in time is found,
-        and one that Ray starts later still has no rights.
+        Each job has a name and a token of its own, stored first. So a job that Ray took without an answer is found, and
+        one that Ray starts after its successor has no rights.
         """
         try:
             status = MISSING if run.handle is None else self._status(run)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from math import inf
 from typing import TypeVar
 
@@ -105,8 +106,12 @@ class RolloutCollector:
         )
 
     def publish(self) -> None:
-        """Let the sampler take over the weights of the active role, before `sample`."""
-        self.sampler.publish(self.actor.base)
+        """Let the sampler take over the weights of the active role, before `sample`.
+
+        The main process alone compares them with a server's, so it needs all weights.
+        """
+        with whole(self.actor.base.causal) if self.sampler.served else nullcontext():
+            self.sampler.publish(self.actor.base)
 
     def _gather(self, work: Callable[[], T]) -> list[T]:
         def explained() -> T:

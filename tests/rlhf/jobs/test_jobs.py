@@ -11,9 +11,12 @@ import pytest
 
 from data.store import Store
 from rlhf.jobs import commands, forwarder
-from rlhf.jobs.job_home import Job
+from rlhf.jobs.bundle import make_bundle
+from rlhf.jobs.job_home import Claimed, Job, make_job
 from rlhf.launchers.elsewhere import JOB_FILE
 from rlhf.runs.launch import resume
+from rlhf.runs.processes.plan import ACCELERATE_CONFIG, plan_processes
+from rlhf.settings import SFTSettings
 from tests.rlhf.runs.test_supervisor import until
 from tests.support.jobs.node import outcome, start_node
 from tests.support.jobs.server import JobServer
@@ -202,3 +205,10 @@ def test_a_worker_whose_run_was_given_up_stops_with_a_line(home_store, server, n
     ended = outcome(worker)
     assert (ended["status"], ended["error"]) == ("lost", "run1 is lost")
     assert home_store.runs.get(1).error == "silent"
+
+
+def test_a_node_plans_processes_by_the_file_of_the_home(home_store, tmp_path):
+    (home_store.home / ACCELERATE_CONFIG).write_text("num_processes: 2")
+    make_bundle(home_store, home_store.runs.get(1), tmp_path / "bundle.tar")
+    job = make_job(tmp_path / "bundle.tar", tmp_path / "job", Claimed(1, None, "token"), "http://server", {})
+    assert plan_processes(job.folder, SFTSettings())["num_processes"] == 2

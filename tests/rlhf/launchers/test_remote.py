@@ -125,6 +125,7 @@ def test_a_run_that_reports_its_end_while_the_reason_is_looked_for_keeps_that_en
         ("ppo", {"launcher": "worker", "reward": "r1", "people": 4, "guard": "none"}, "cannot ask people"),
         ("ppo", {"launcher": "worker", "reward": "own", "guard": "none"}, "'own' is a source of this machine"),
         ("ppo", {"launcher": "worker", "reward": "r1", "strategy": "sharded", "processes": "1"}, "strategy=sharded"),
+        ("pretrain", {"launcher": "worker", "text": __file__}, "not sent"),
         ("ppo", {"launcher": "ray", "reward": "r1", "guard": "none"}, "cluster.yaml"),
     ],
 )

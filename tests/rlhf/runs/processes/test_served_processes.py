@@ -21,12 +21,15 @@ from tests.support.vllm.server import vllm_server
 
 TWO = ROOT / "docs" / "accelerate" / "two-cpus.yaml"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-RUNS = {
-    "sample": {"from": "p1", "prompts": 5, "per_prompt": 3, "max_new_tokens": 6, "batch_size": 16},
-    "ppo": {"from": "p1", "reward": "r1", "guard": "none", "max_steps": 2, "batch_size": 16, "minibatch": 8, "rank": 2}
-    | {"group_size": 4, "epochs": 1, "max_new_tokens": 6, "validation_prompts": 5, "validate_every": 1}
-    | {"judge_pairs": 0},
-}
+PPO = {"from": "p1", "reward": "r1", "guard": "none", "max_steps": 2, "batch_size": 16, "minibatch": 8, "rank": 2}
+PPO |= {"group_size": 4, "epochs": 1, "max_new_tokens": 6, "validation_prompts": 5, "validate_every": 1}
+PPO |= {"judge_pairs": 0}
+RUNS = [
+    ("sample", {"from": "p1", "prompts": 5, "per_prompt": 3, "max_new_tokens": 6, "batch_size": 16}),
+    ("ppo", PPO),
+    ("ppo", PPO | {"strategy": "sharded"}),
+]
+CURVES = ("reward", "kl", "sampler_difference")
 
 
 def command(home, ids):
@@ -43,7 +46,7 @@ def homes(tmp_path_factory):
     with vllm_server(model) as server:
         store = make_judged_home(folder / "one", model)
         store.prompts.add_many({"text": f"Name {number} trees.", "source": "test"} for number in range(60))
-        for kind, given in RUNS.items():
+        for kind, given in RUNS:
             settings = parse_settings(KINDS[kind].settings_class(), given | {"rollouts": server.url})
             store.runs.enqueue(kind, as_dict(settings), "test")
         ids = [str(run.id) for run in reversed(store.runs.all())]
@@ -88,9 +91,17 @@ def test_a_shared_training_has_the_curves_of_one_process_and_loads_each_version_
     """The main process alone loads adapters: bare base, so only the policy's versions."""
     one, two, shared, alone = homes
     curves = [store.metrics.all_series(2) for store in (one, two)]
-    for name in ("reward", "kl", "sampler_difference"):
+    for name in CURVES:
         values = [[value for _, value in curve[name]] for curve in curves]
         assert values[1] == pytest.approx(values[0], rel=1e-3, abs=1e-4)
-    versions = [[body["lora_name"].rpartition("-")[2] for body in loaded] for loaded in (shared, alone)]
+    loads = [[body["lora_name"] for body in loaded if "run2" in body["lora_name"]] for loaded in (shared, alone)]
+    versions = [[name.rpartition("-")[2] for name in names] for names in loads]
     assert versions[0] == versions[1]
     assert len(set(versions[0])) == len(versions[0]) >= 2
+
+
+def test_a_sharded_base_samples_on_servers_what_a_whole_one_samples(homes):
+    _, two, *_ = homes
+    whole, sharded = (two.metrics.all_series(run) for run in (2, 3))
+    for name in CURVES:
+        assert [value for _, value in sharded[name]] == [value for _, value in whole[name]]
