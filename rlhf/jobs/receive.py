@@ -28,7 +28,7 @@ DRAFTS = (".checkpoint.", ".result.")
 FORMER = ".former"
 """Name of a checkpoint in the moment in which another one takes its place."""
 HEARTBEAT_SECONDS = 5.0
-"""Seconds between two heartbeats in the store; each waits for the disk."""
+"""Seconds between two heartbeats in the store: each waits for the disk."""
 SWAPS = threading.Lock()
 """Held while a checkpoint takes the place of the former one."""
 Value = tuple[int, str, int, float | str | None]
