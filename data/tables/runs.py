@@ -123,7 +123,10 @@ class Runs(Table):
             return None if id is None else self._run(id, handle=self.get(id).handle or handle, node=node)
 
     def reopen(self, id: int) -> Run:
-        """Return the run; a lost one runs again, since its machine was heard, unless another run resumes it."""
+        """Return the run; a lost one runs again, since its machine was heard, unless another run resumes it.
+
+        Its real end will be sent too.
+        """
         run = self.get(id)
         if run.state != "lost":
             return run
@@ -131,6 +134,7 @@ class Runs(Table):
             run = self.get(id)
             if run.state == "lost" and not self._store.value("SELECT 1 FROM runs WHERE resumes = ?", [id]):
                 self._set(id, state="running", heartbeat_at=now(), ended_at=None, error=None)
+                self._store.execute("DELETE FROM webhook_deliveries WHERE run_id = ?", [id])
             return self.get(id)
 
     def cancelled_before_start(self) -> list[Run]:

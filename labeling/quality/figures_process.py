@@ -55,9 +55,7 @@ class FiguresProcess:
             self.child = self.child or self._start()
             self.pending.add(name)
             assert self.child.stdin
-            with suppress(
-                BrokenPipeError
-            ):  # it has just ended; `_read` sees that, and the next question starts another
+            with suppress(BrokenPipeError, ValueError):  # it ends: `_read` sees that; the next question starts another
                 os.write(self.child.stdin.fileno(), f"{name}\n".encode())
 
     def wait(self, name: str, seconds: float | None = None) -> None:

@@ -30,7 +30,7 @@ from reward.training.callback import BestPass, Progress, newest_checkpoint
 from reward.training.classifier import as_classifier, lora_for_scoring, remove_adapter, scoring_pad, trunk_of
 from reward.training.likelihood import build_likelihood
 from reward.training.packing import Planner
-from reward.training.prompt_groups import PromptGroup, as_dataset, group_by_prompt
+from reward.training.prompt_groups import PromptGroup, as_dataset, grade, group_by_prompt
 from reward.training.rows import EncodedComparison
 from reward.training.trainer import PreferenceTrainer, collator, trainer_config
 
@@ -53,13 +53,14 @@ class Start:
 class Fitted:
     """A trained adapter with its head, and the cut points that its likelihood learned.
 
-    `losses` are those of held-out comparisons after each pass. The weights are of the best one.
+    `losses` are those of `watched` held-out comparisons after each pass. The weights are of the best one.
     """
 
     config: LoraConfig
     weights: Weights
     cut_points: list[float]
     losses: Sequence[float] = ()
+    watched: int = 0
 
 
 def fit(
@@ -76,8 +77,7 @@ def fit(
     With enough comparisons of validation prompts it keeps the pass after which they are most likely. Training resumes
     from the last checkpoint in `folder`. Raises Cancelled, after saving a checkpoint, if the run was cancelled.
     """
-    watched = validation if keeps_best_pass(settings, len(validation)) else ()
-    trainer = build_trainer(folder, settings, base, start, rows, watched)
+    trainer = build_trainer(folder, settings, base, start, rows, validation)
     if progress is not None:
         trainer.add_callback(progress)
     classifier = trainer.model.get_base_model()
@@ -94,7 +94,7 @@ def fit(
         config, weights = stack(trainer.model.get_base_model(), read_adapter(start.adapter), (config, weights))
     cut_points = trainer.likelihood.cut_points()
     remove_adapter(base, trainer.model)
-    return Fitted(config, weights, cut_points, best.losses if best else ())
+    return Fitted(config, weights, cut_points, best.losses if best else (), trainer.watched)
 
 
 def build_trainer(
@@ -107,17 +107,19 @@ def build_trainer(
 ) -> PreferenceTrainer:
     """Return TRL's trainer on the base as a classifier, with the token ids of the rows as its data.
 
-    It keeps its best pass by the comparisons in `validation`, if there are any.
+    It keeps its best pass by the comparisons in `validation`, if there are enough whose grade occurs in the rows.
     """
     tokenizer = copy.deepcopy(base.tokenizer)
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(scoring_pad(base))
     classifier = as_classifier(base, settings.seed, start.adapter)
     groups = group_by_prompt(tuple(rows))
-    watched = group_by_prompt(validation) if validation else []
+    likelihood = build_likelihood(settings.likelihood, [each for group in groups for each in group.grade])
+    usable = [one for one in validation if likelihood.has_outcome(grade(one.row.label, one.row.margin))]
+    watched = group_by_prompt(usable) if keeps_best_pass(settings, len(usable)) else []
     longest = max(groups + watched, key=lambda group: group.tokens)
     step = groups_per_step(settings.batch_size, groups)
     trainer = PreferenceTrainer(
-        likelihood=build_likelihood(settings.likelihood, [grade for group in groups for grade in group.grade]),
+        likelihood=likelihood,
         model=classifier,
         args=_arguments(
             folder,
@@ -131,7 +133,7 @@ def build_trainer(
         processing_class=tokenizer,
         peft_config=lora_for_scoring(classifier, settings),
     )
-    trainer.step_rows = step
+    trainer.step_rows, trainer.watched = step, len(usable) if watched else 0
     if watched:
         held_out = as_dataset(watched)
         trainer.best_pass = BestPass(

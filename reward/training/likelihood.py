@@ -25,6 +25,10 @@ class Likelihood(torch.nn.Module):
         """Return the learned limits between grades in log-odds, increasing."""
         return []
 
+    def has_outcome(self, grade: int) -> bool:
+        """Return whether it says how likely a signed grade is."""
+        return True
+
 
 class BradleyTerry(Likelihood):
     """A win counts the same at every grade, a tie is half a win for each side; there is nothing to learn."""
@@ -65,6 +69,10 @@ class CutPoints(Likelihood):
     def cut_points(self) -> list[float]:
         """Return the limits as plain numbers."""
         return self.points().tolist()
+
+    def has_outcome(self, grade: int) -> bool:
+        """Return whether a grade of this size occurred in training."""
+        return bool((self.levels == self._size(torch.tensor(grade))).any())
 
     def _size(self, grade: torch.Tensor) -> torch.Tensor:
         return grade.abs() if self.graded else grade.abs().clamp(max=1)

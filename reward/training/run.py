@@ -39,7 +39,7 @@ from reward.training.subsets import Subsets
 from reward.training.trainer import CURVES
 
 LOSSES = "losses.json"
-"""Losses of validation prompts after each pass of a finished member, beside its adapter."""
+"""The number of validation comparisons and their losses after each pass of a finished member, beside its adapter."""
 SEEDS_APART = 1_000_003
 """The distance between the seeds of two members, larger than between seeds that people choose."""
 
@@ -159,9 +159,9 @@ def _train(
     context.once(lambda: model.save(folder))
     passes: dict[str, Any] = {"passes": training_passes(settings, len(rows))}
     files = [_finished(context, member).with_name(LOSSES) for member in range(settings.members)]
-    losses = [json.loads(file.read_text(encoding="utf-8")) if file.is_file() else [] for file in files]
-    if all(losses):
-        passes |= {"validation": {"comparisons": len(validation), "losses": losses}}
+    measured = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+    if all(losses for _, losses in measured) and len(measured) == settings.members:
+        passes |= {"validation": {"comparisons": measured[0][0], "losses": [losses for _, losses in measured]}}
     return model, passes
 
 
@@ -195,7 +195,7 @@ def _train_member(
 
     def keep() -> None:
         save_fitted(part, base, fitted)
-        finished.with_name(LOSSES).write_text(json.dumps(list(fitted.losses)), encoding="utf-8")
+        finished.with_name(LOSSES).write_text(json.dumps([fitted.watched, fitted.losses]), encoding="utf-8")
         part.rename(finished)
         shutil.rmtree(checkpoints)
 

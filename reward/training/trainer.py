@@ -47,6 +47,8 @@ class PreferenceTrainer(DraftingTrainer, StepTrainer, RewardTrainer):
     train_dataset: Dataset
     best_pass: BestPass | None = None
     """The pass to keep, if one is chosen; its state is part of a checkpoint."""
+    watched: int = 0
+    """The number of held-out comparisons that choose it."""
 
     def __init__(
         self,

@@ -101,10 +101,12 @@ class RayLauncher(WorkerLauncher):
     def forget(self, run: Run) -> None:
         """Stop the job of a run that is over, if Ray still has it, and drop what is known of it.
 
-        A run that was cancelled in the queue keeps its handle until its job is stopped.
+        The job of a lost run may only be cut off, and bring its result later: it ends by itself. A run that was
+        cancelled in the queue keeps its handle until its job is stopped.
         """
         super().forget(run)
-        if self._stop(run) and run.started_at is None:
+        lost = self.store.runs.get(run.id).state == "lost"
+        if not lost and self._stop(run) and run.started_at is None:
             self.store.runs.set_handle(run.id, None)
         self._looked.pop(run.id, None)
         self._stopped.discard(run.id)

@@ -12,6 +12,7 @@ from data.cli import open_store, print_text
 from data.clock import now
 from data.errors import BadInput
 from data.ids import RUN, parse_id
+from data.logs import limit_repeats
 from data.records import Note, Run
 from data.store import Store
 from reward.placement_settings import LAUNCHERS
@@ -137,6 +138,7 @@ def prune_runs(store: Store, keep: int, *, dry_run: bool) -> dict[str, Any]:
 
 def cmd_supervise(args: argparse.Namespace) -> None:
     """Start queued runs until nothing is queued or running and no server holds this home."""
+    limit_repeats()
     supervisor.supervise(open_store(args).home)
 
 

@@ -13,6 +13,7 @@ from data.ids import POLICY, public_id
 from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
+from data.tables.runs import LOCAL
 from data.views.frozen_rows import NOTE
 from labeling.texts.pages import bad_input, stored_line, text
 from reward.placement_settings import AUTO, PROCESS_KEYS, SHARDED, PlacementSettings
@@ -76,7 +77,8 @@ def queue_judging(store: Store, run: Run, kind: Kind, report: dict[str, Any]) ->
         return report
     assert policy.parent_id is not None
     against = {"from": policy.public, "against": public_id(POLICY, policy.parent_id)}
-    shared = {name: value for name, value in as_dict(settings).items() if name in SHARED}
+    here = SHARED if run.launcher == LOCAL else SHARED.difference(PlacementSettings.model_fields)
+    shared = {name: value for name, value in as_dict(settings).items() if name in here and value != SHARDED}
     try:
         sampling = enqueue(
             store, "sample", shared | against | {"prompts": wanted, "until_decided": True}, by=run.created_by

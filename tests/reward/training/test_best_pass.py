@@ -19,8 +19,9 @@ from reward.report.passes import passes_text
 from reward.settings import RewardSettings
 from reward.training import fit as fitting
 from reward.training.callback import Progress
-from reward.training.fit import Start, fit, keeps_best_pass
+from reward.training.fit import Start, build_trainer, fit, keeps_best_pass
 from reward.training.method import _loss, save_fitted
+from reward.training.prompt_groups import grade
 from reward.training.rows import RowEncoder
 from tests.support.labeled_notes import context_of
 
@@ -81,6 +82,19 @@ def test_a_training_that_is_stopped_and_resumed_keeps_the_same_pass(
     resumed = fit(tmp_path / "stopped", QUICK, Base.load(base_folder), start, training, None, held)
     assert resumed.losses == whole.losses
     assert all(torch.equal(weight, resumed.weights[name]) for name, weight in whole.weights.items())
+
+
+def test_a_grade_that_no_training_row_has_chooses_no_pass(labeled, base_folder, tmp_path):
+    """The graded likelihood has no outcome for it: eleven comparisons are left, and twelve are needed."""
+    base = Base.load(base_folder)
+    training, held = rows_of(labeled, base, wrong=False)
+    graded = QUICK.model_copy(update={"likelihood": "graded"})
+    known = {grade(one.row.label, one.row.margin) for one in training}
+    assert {2, 3} <= known
+    few = training.matching(lambda one: one.row.margin < 3)
+    trainer = build_trainer(tmp_path / "run", graded, base, Start(str(base_folder), None), few, held)
+    strong = sum(one.row.margin == 3 for one in held)
+    assert (strong > 0, trainer.watched, trainer.best_pass) == (True, 0, None)
 
 
 def test_a_pass_is_chosen_by_enough_comparisons_and_only_if_the_passes_are():

@@ -165,3 +165,17 @@ def test_the_job_of_a_cancelled_run_is_stopped_once_its_worker_is_silent(tiny_st
             queue.step()
             times.append(20.0)
         assert ray.stopped == [tiny_store.runs.get(run).handle]
+
+
+def test_the_job_of_a_lost_run_goes_on_as_it_may_bring_its_result(tiny_store, ray, cluster, queue):
+    ray.room = False
+    run = enqueue(tiny_store)
+    queue.step()
+    tiny_store.runs.claim_elsewhere("x", "node-b", run)
+    lost = tiny_store.runs.finish(run, "lost", error="silent")
+    tiny_store.webhook_deliveries.record(run, None)
+    queue.launchers["ray"].forget(lost)
+    assert ray.stopped == []
+    assert tiny_store.runs.reopen(run).state == "running"
+    tiny_store.runs.finish(run, "done")
+    assert tiny_store.webhook_deliveries.due("") == [run]  # its real end is sent too

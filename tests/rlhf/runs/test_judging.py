@@ -74,6 +74,13 @@ def test_the_answers_to_judge_of_a_sharded_training_come_from_whole_bases(notes)
     assert (settings["processes"], settings["strategy"]) == ("2", "auto")
 
 
+def test_the_answers_to_judge_of_a_training_elsewhere_are_sampled_as_this_machine_can(notes):
+    run = trained(notes, launcher="worker", processes=8, attention="eager", max_length=64)
+    assert queue_judging(notes, run, KINDS["sft"], {}) == {"judged_by": "run2"}
+    settings = notes.runs.get(2).settings
+    assert (settings["processes"], settings["attention"]) == ("auto", "auto")  # not 8 and eager
+
+
 def test_no_pair_is_queued_where_it_would_tell_nothing(notes):
     off = trained(notes, judge_pairs=0)
     assert queue_judging(notes, off, KINDS["sft"], {}) == {}
