@@ -7,9 +7,10 @@ import threading
 
 import pytest
 
-from data.errors import BadInput
+from data.errors import BadInput, StoreTrouble
 from rlhf.jobs import commands, forwarder
 from rlhf.jobs.client import JobClient, ServerAway
+from rlhf.jobs.job_home import DRAFT, make_job
 from rlhf.launchers import local
 from tests.rlhf.runs.test_supervisor import until
 from tests.support.jobs import tiny_training
@@ -46,6 +47,28 @@ def test_an_upload_that_fails_is_sent_again(home_store, worker, tmp_path, monkey
     monkeypatch.setattr(JobClient, method, send_or_fail)
     assert worker.work(once=True)["status"] == "done"
     assert failures == []
+    check_whole(home_store)
+
+
+@pytest.mark.parametrize("problem", [OSError("No space left on device"), StoreTrouble("the disk is full")])
+def test_a_full_disk_of_the_node_fails_no_run(home_store, worker, monkeypatch, problem):
+    failures, lines = [problem], []
+    worker.folder.mkdir()
+    (worker.folder / commands.CLAIM).touch()
+
+    def unpack_or_fail(bundle, folder, claimed, *given):
+        if not failures:
+            return make_job(bundle, folder, claimed, *given)
+        (folder.with_name(folder.name + DRAFT)).mkdir()
+        raise failures.pop()
+
+    def say(line):
+        lines.append((line, [path.name for path in worker.folder.glob("run*")], home_store.runs.get(1).state))
+
+    monkeypatch.setattr(commands, "make_job", unpack_or_fail)
+    worker.say = say
+    assert worker.work(once=True)["status"] == "done"
+    assert lines[0] == (f"{worker.folder} is not usable: {problem}", [], "running")
     check_whole(home_store)
 
 
@@ -86,7 +109,7 @@ def test_a_worker_that_is_ended_while_the_server_is_away_does_not_say_that_no_ru
     assert commands.render_worker(ended) == "The worker ended without a run."
 
 
-def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(worker, monkeypatch):
+def test_the_server_hears_of_a_run_whose_bundle_is_sent_and_unpacked(worker, monkeypatch):
     monkeypatch.setattr("rlhf.jobs.client.ALIVE_SECONDS", 0.02)
     download, report, reported = JobClient.download_bundle, JobClient.report, threading.Event()
 
@@ -99,8 +122,14 @@ def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(worker, monkeypatc
         assert reported.wait(60)
         download(client, run_id, out)
 
+    def wait_and_unpack(*given):
+        reported.clear()
+        assert reported.wait(60)
+        return make_job(*given)
+
     monkeypatch.setattr(JobClient, "report", report_and_note)
     monkeypatch.setattr(JobClient, "download_bundle", wait_and_download)
+    monkeypatch.setattr(commands, "make_job", wait_and_unpack)
     assert worker.work(once=True)["status"] == "done"
 
 
