@@ -149,16 +149,23 @@ class Worker:
                 time.sleep(STEP_SECONDS)
         except RunRefused as problem:
             self._abandon(forwarder)
-            (job.folder / JOB_FILE).rename(job.folder / f"{JOB_FILE}.ended")
-            self.say(f"{problem} What it made so far stays in {job.folder}")
+            self._keep(job, str(problem))
             status = (problem.ended or {}).get("status", "lost")
             return {"run": public, "status": status, "produced": [], "error": problem.error}
         finally:
             forwarder.close()
             client.close()
-        delete_job(job)
         assert forwarder.outcome is not None, "a run that is over has an outcome"
+        if forwarder.is_checkpoint_refused and forwarder.outcome["status"] != "done":
+            self._keep(job, f"The server has not the newest checkpoint of {public}.")
+        else:
+            delete_job(job)
         return {"run": public, **forwarder.outcome}
+
+    def _keep(self, job: Job, reason: str) -> None:
+        """Leave the files of a job that is over."""
+        (job.folder / JOB_FILE).rename(job.folder / f"{JOB_FILE}.ended")
+        self.say(f"{reason} What it made so far stays in {job.folder}")
 
     def _abandon(self, forwarder: Forwarder) -> None:
         """Stop a run that the server no longer takes."""

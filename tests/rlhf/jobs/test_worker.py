@@ -50,6 +50,48 @@ def test_an_upload_that_fails_is_sent_again(home_store, worker, tmp_path, monkey
     check_whole(home_store)
 
 
+def test_a_result_that_the_server_refuses_twice_fails_its_run_and_stays_on_the_node(home_store, worker, monkeypatch):
+    send, sent = JobClient.send_end, []
+
+    def send_or_refuse(client, run_id, archive):
+        sent.append(archive)
+        if len(sent) < 3:
+            raise BadInput("p2 has no column 'x'")
+        return send(client, run_id, archive)
+
+    monkeypatch.setattr(JobClient, "send_end", send_or_refuse)
+    error = "the server refuses the result: p2 has no column 'x'"
+    assert worker.work(once=True) == {"run": "run1", "status": "failed", "produced": [], "error": error}
+    assert (home_store.runs.get(1).state, home_store.runs.get(1).error) == ("failed", error)
+    assert len(list(worker.folder.glob("run*/policies/p2/weight"))) == 1
+    assert worker.work(once=True)["run"] is None
+
+
+def test_an_archive_larger_than_a_server_takes_is_not_sent(home_store, worker, monkeypatch):
+    monkeypatch.setattr(forwarder, "UPLOAD_LIMIT", 0)
+    monkeypatch.setattr(JobClient, "send_checkpoint", lambda *_: pytest.fail("a checkpoint is sent"))
+    error = "the server refuses the result: the archive has 10,240 bytes, and a server takes 0"  # a tar file's least
+    assert worker.work(once=True)["error"] == error
+    assert home_store.runs.get(1).state == "failed"
+
+
+def test_a_checkpoint_that_the_server_refuses_stays_on_the_node_and_does_not_delay_the_end(
+    home_store, worker, tmp_path, monkeypatch
+):
+    for name, value in ((HOLD, str(tmp_path / "never")), (HOLD_AT, "3")):
+        monkeypatch.setitem(local.ENVIRONMENT, name, value)
+
+    def refuse(*_):
+        if not home_store.runs.get(1).cancel_requested:
+            home_store.runs.request_cancel(1)
+        raise BadInput("the server answered 413")
+
+    monkeypatch.setattr(JobClient, "send_checkpoint", refuse)
+    assert worker.work(once=True)["status"] == "cancelled"
+    assert home_store.runs.get(1).state == "cancelled"
+    assert len(list(worker.folder.glob("run*/runs/1/checkpoint/*"))) > 0
+
+
 @pytest.mark.parametrize("problem", [OSError("No space left on device"), StoreTrouble("the disk is full")])
 def test_a_full_disk_of_the_node_fails_no_run(home_store, worker, monkeypatch, problem):
     failures, lines = [problem], []
