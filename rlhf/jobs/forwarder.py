@@ -91,8 +91,10 @@ class Forwarder:
             try:
                 check_bases(self.job)
             except BadInput as problem:
-                self.store.runs.claim()
-                self.store.runs.finish(run.id, "failed", error=str(problem))
+                with self.store.transaction():
+                    if self.job.run(self.store).state == "queued":  # a cancellation may have arrived meanwhile
+                        self.store.runs.claim()
+                        self.store.runs.finish(run.id, "failed", error=str(problem))
 
     def _send(self) -> bool:
         """Send reports until nothing is left, then files; return whether the run is still to be followed."""

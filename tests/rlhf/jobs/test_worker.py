@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -112,6 +113,17 @@ def test_a_full_disk_of_the_node_fails_no_run(home_store, worker, monkeypatch, p
     assert worker.work(once=True)["status"] == "done"
     assert lines[0] == (f"{worker.folder} is not usable: {problem}", [], "running")
     check_whole(home_store)
+
+
+def test_a_cancellation_that_arrives_while_a_foreign_base_is_read_cancels_the_run(home_store, worker, monkeypatch):
+    def cancel_and_refuse(job):
+        with closing(job.open_store()) as store:
+            store.runs.request_cancel(job.run_id)
+        raise BadInput("foreign base")
+
+    monkeypatch.setattr(forwarder, "check_bases", cancel_and_refuse)
+    assert worker.work(once=True)["status"] == "cancelled"
+    assert home_store.runs.get(1).state == "cancelled"
 
 
 def test_an_end_whose_answer_is_lost_is_an_end(home_store, worker, monkeypatch):
