@@ -106,16 +106,25 @@ class Forwarder:
         if time.monotonic() < self._upload_at:
             return True
         try:
-            with heartbeats(self.client, self.job.run_id, self.stop):
-                return self._upload(run)
+            return self._upload(run)
         except Exception:
             self._upload_at = time.monotonic() + RETRY_SECONDS
             raise
 
     def _upload(self, run: Run) -> bool:
         """Send new checkpoints, then the end of a run that is over; return whether the run is still to be followed."""
-        if not self._send_checkpoint() or not run.over:
-            return True
+        with heartbeats(self.client, run.id, self.stop):
+            if not self._send_checkpoint() or not run.over:
+                return True
+        if run.state == "lost":  # a heartbeat that arrives after this end would reopen the run
+            self._send_end(run)
+        else:
+            with heartbeats(self.client, run.id, self.stop):
+                self._send_end(run)
+        return False
+
+    def _send_end(self, run: Run) -> None:
+        """Send the end of a run. Raises RunRefused, and has ended it as failed, if the server refuses it twice."""
         self.job.run_folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".end.", dir=self.job.run_folder) as place:
             archive = Path(place) / "end.tar"
@@ -132,7 +141,6 @@ class Forwarder:
                 pack_failure(str(refused), archive)
                 refused.ended = self.client.send_end(run.id, archive)
                 raise refused from problem
-        return False
 
     def _is_final(self, problem: BadInput) -> bool:
         """Return whether an upload is refused for the same reason as before. The first one may have been cut."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -124,6 +124,32 @@ def test_a_cancellation_that_arrives_while_a_foreign_base_is_read_cancels_the_ru
     monkeypatch.setattr(forwarder, "check_bases", cancel_and_refuse)
     assert worker.work(once=True)["status"] == "cancelled"
     assert home_store.runs.get(1).state == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["lost", "failed"])
+def test_no_heartbeat_can_follow_the_end_of_a_lost_run(home_store, worker, monkeypatch, state):
+    send, beating, during = JobClient.send_end, [], []
+
+    def end_locally(job):
+        with closing(job.open_store()) as store:
+            store.runs.claim()
+            store.runs.finish(job.run_id, state, error="killed")
+
+    @contextmanager
+    def heartbeats(*_):
+        beating.append(True)
+        yield
+        beating.pop()
+
+    def send_and_note(*given):
+        during.append(bool(beating))
+        return send(*given)
+
+    monkeypatch.setattr(forwarder, "check_bases", end_locally)
+    monkeypatch.setattr(forwarder, "heartbeats", heartbeats)
+    monkeypatch.setattr(JobClient, "send_end", send_and_note)
+    assert worker.work(once=True)["status"] == state
+    assert (home_store.runs.get(1).state, during) == (state, [state != "lost"])
 
 
 def test_an_end_whose_answer_is_lost_is_an_end(home_store, worker, monkeypatch):
