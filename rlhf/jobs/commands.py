@@ -8,6 +8,7 @@ it is asked to end (SIGTERM, Ctrl-C), its run saves a checkpoint, and the server
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import socket
 import time
@@ -18,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from data.cli import print_note
-from data.errors import BadInput
+from data.errors import BadInput, StoreTrouble
 from data.logs import limit_repeats
 from rlhf.common.locks import acquire_lock
 from rlhf.jobs.client import JobClient, RunRefused, ServerAway, heartbeats
@@ -117,8 +118,9 @@ class Worker:
             while not self.ending and not (once and document["run"]):
                 try:
                     claimed = self._next()
-                except ServerAway as problem:
-                    self.say(f"the server is away: {problem}")
+                except (ServerAway, StoreTrouble, OSError) as problem:
+                    is_away = isinstance(problem, ServerAway)
+                    self.say(f"the server is away: {problem}" if is_away else f"{self.folder} is not usable: {problem}")
                     time.sleep(CLAIM_SECONDS)
                     continue
                 if claimed is not None:
@@ -147,16 +149,23 @@ class Worker:
                 time.sleep(STEP_SECONDS)
         except RunRefused as problem:
             self._abandon(forwarder)
-            (job.folder / JOB_FILE).rename(job.folder / f"{JOB_FILE}.ended")
-            self.say(f"{problem} What it made so far stays in {job.folder}")
+            self._keep(job, str(problem))
             status = (problem.ended or {}).get("status", "lost")
             return {"run": public, "status": status, "produced": [], "error": problem.error}
         finally:
             forwarder.close()
             client.close()
-        delete_job(job)
         assert forwarder.outcome is not None, "a run that is over has an outcome"
+        if forwarder.is_checkpoint_refused and forwarder.outcome["status"] != "done":
+            self._keep(job, f"The server has not the newest checkpoint of {public}.")
+        else:
+            delete_job(job)
         return {"run": public, **forwarder.outcome}
+
+    def _keep(self, job: Job, reason: str) -> None:
+        """Leave the files of a job that is over."""
+        (job.folder / JOB_FILE).rename(job.folder / f"{JOB_FILE}.ended")
+        self.say(f"{reason} What it made so far stays in {job.folder}")
 
     def _abandon(self, forwarder: Forwarder) -> None:
         """Stop a run that the server no longer takes."""
@@ -171,13 +180,13 @@ class Worker:
         return [Job.read(file.parent)._replace(server=self.server) for file in files]
 
     def _next(self) -> Job | dict[str, Any] | None:
-        """Claim a run and make its job home; None if no run waits. Raises ServerAway.
+        """Claim a run and make its job home; None if no run waits. A run that cannot work here ends as failed.
 
-        The name of the claim is stored first, so that a killed worker gets the same run again. A run whose job home
-        cannot be made ends as failed, and its document is returned.
+        The name of the claim is stored first, so that a killed worker gets the same run again. So does one whose disk
+        is full. Raises ServerAway, and OSError or StoreTrouble if the folder cannot be written.
         """
         claim = self.folder / CLAIM
-        if not claim.is_file():
+        if not claim.is_file() or not claim.stat().st_size:  # a full disk leaves an empty file
             claim.write_text(uuid.uuid4().hex)
         client = JobClient(self.server, self.token)
         try:
@@ -186,6 +195,8 @@ class Worker:
                 return None
             try:
                 job: Job | dict[str, Any] = self._fetch(claimed, claim.read_text())
+            except StoreTrouble:
+                raise
             except BadInput as problem:
                 job = self._refuse(claimed, problem)
             claim.unlink()
@@ -196,15 +207,14 @@ class Worker:
     def _fetch(self, claimed: Claimed, claim: str) -> Job:
         """Download the bundle of a run and make its job home."""
         bundle = self.folder / f"run{claimed.run_id}.tar"
+        folder = self.folder / f"run{claimed.run_id}-{claim[:8]}"
         client = JobClient(self.server, claimed.token)
         try:
             with heartbeats(client, claimed.run_id):
                 client.download_bundle(claimed.run_id, bundle)
-            folder = self.folder / f"run{claimed.run_id}-{claim[:8]}"
-            return make_job(bundle, folder, claimed, self.server, self.moved)
-        except OSError as problem:
-            raise BadInput(f"{self.folder} cannot be written: {problem}", "Free some space there.") from problem
+                return make_job(bundle, folder, claimed, self.server, self.moved)
         finally:
+            shutil.rmtree(folder.with_name(folder.name + DRAFT), ignore_errors=True)
             bundle.unlink(missing_ok=True)
             client.close()
 

@@ -19,10 +19,11 @@ from data.errors import BadInput
 from data.logs import LOG
 from data.records import Run
 from data.tables.metrics import Arrived
+from labeling.http.bodies import UPLOAD_LIMIT
 from rlhf.jobs.archive import finished_files, pack
 from rlhf.jobs.client import JobClient, RunRefused, ServerAway, heartbeats
 from rlhf.jobs.job_home import Job, check_bases
-from rlhf.jobs.results import pack_end
+from rlhf.jobs.results import pack_end, pack_failure
 from rlhf.launchers.local import GRACE, Command, LocalLauncher, worker_command
 from rlhf.launchers.run_queue import RunQueue
 
@@ -44,7 +45,8 @@ class Forwarder:
         self._reported_at: str | None = None
         self._sent: tuple | None = None
         self._upload_at = 0.0
-        self._checked = self.is_away = False
+        self._refusal = ""
+        self._checked = self.is_away = self.is_checkpoint_refused = False
 
     def step(self) -> bool:
         """Start or check the run, then send what is new. What a server cannot take now, it gets later.
@@ -89,8 +91,10 @@ class Forwarder:
             try:
                 check_bases(self.job)
             except BadInput as problem:
-                self.store.runs.claim()
-                self.store.runs.finish(run.id, "failed", error=str(problem))
+                with self.store.transaction():
+                    if self.job.run(self.store).state == "queued":  # a cancellation may have arrived meanwhile
+                        self.store.runs.claim()
+                        self.store.runs.finish(run.id, "failed", error=str(problem))
 
     def _send(self) -> bool:
         """Send reports until nothing is left, then files; return whether the run is still to be followed."""
@@ -102,22 +106,46 @@ class Forwarder:
         if time.monotonic() < self._upload_at:
             return True
         try:
-            with heartbeats(self.client, self.job.run_id, self.stop):
-                return self._upload(run)
+            return self._upload(run)
         except Exception:
             self._upload_at = time.monotonic() + RETRY_SECONDS
             raise
 
     def _upload(self, run: Run) -> bool:
         """Send new checkpoints, then the end of a run that is over; return whether the run is still to be followed."""
-        if not self._send_checkpoint() or not run.over:
-            return True
+        with heartbeats(self.client, run.id, self.stop):
+            if not self._send_checkpoint() or not run.over:
+                return True
+        if run.state == "lost":  # a heartbeat that arrives after this end would reopen the run
+            self._send_end(run)
+        else:
+            with heartbeats(self.client, run.id, self.stop):
+                self._send_end(run)
+        return False
+
+    def _send_end(self, run: Run) -> None:
+        """Send the end of a run. Raises RunRefused, and has ended it as failed, if the server refuses it twice."""
         self.job.run_folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".end.", dir=self.job.run_folder) as place:
             archive = Path(place) / "end.tar"
             pack_end(self.job, self.store, archive)
-            self.outcome = self.client.send_end(run.id, archive) | {"error": run.error}
-        return False
+            try:
+                _refuse_too_large(archive)
+                self.outcome = self.client.send_end(run.id, archive) | {"error": run.error}
+            except RunRefused:
+                raise
+            except BadInput as problem:
+                if not self._is_final(problem):
+                    raise
+                refused = RunRefused(f"the server refuses the result: {problem.error}", problem.remedy)
+                pack_failure(str(refused), archive)
+                refused.ended = self.client.send_end(run.id, archive)
+                raise refused from problem
+
+    def _is_final(self, problem: BadInput) -> bool:
+        """Return whether an upload is refused for the same reason as before. The first one may have been cut."""
+        before, self._refusal = self._refusal, str(problem)
+        return before == self._refusal
 
     def _report(self, run: Run, new: dict[str, Any]) -> bool:
         """Send one report with the run's progress; return whether more may be waiting."""
@@ -160,7 +188,7 @@ class Forwarder:
         return {"log": text, "log_start": start, "restarted": was_cut} if new else {}
 
     def _send_checkpoint(self) -> bool:
-        """Send the checkpoints if they changed; return whether the server has them as they are now."""
+        """Send the checkpoints if they changed; return whether the server has them as they are now, or refuses them."""
         folder = self.job.run_folder / "checkpoint"
         before = _signature(folder)
         if not before or before == self._sent:
@@ -173,7 +201,17 @@ class Forwarder:
                 return False
             if _signature(folder) != before:
                 return False
-            self.client.send_checkpoint(self.job.run_id, archive)
+            try:
+                _refuse_too_large(archive)
+                self.client.send_checkpoint(self.job.run_id, archive)
+                self.is_checkpoint_refused = False
+            except RunRefused:
+                raise
+            except BadInput as problem:
+                if not self._is_final(problem):
+                    raise
+                LOG.warning("the server does not get this checkpoint of run%s: %s", self.job.run_id, problem)
+                self.is_checkpoint_refused = True
         self._sent = before
         return True
 
@@ -181,6 +219,13 @@ class Forwarder:
 def delete_job(job: Job) -> None:
     """Delete a job home whose end the server has."""
     shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _refuse_too_large(archive: Path) -> None:
+    """Raise BadInput for an archive that the server would not read to its end."""
+    size = archive.stat().st_size
+    if size > UPLOAD_LIMIT:
+        raise BadInput(f"the archive has {size:,} bytes, and a server takes {UPLOAD_LIMIT:,}", "Train a LoRA.")
 
 
 def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:

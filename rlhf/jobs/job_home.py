@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -84,11 +85,10 @@ def make_job(bundle: Path, folder: Path, claimed: Claimed, server: str, moved: M
         raise BadInput(error, "Install the server's version here.")
     moved = {name: str(Path(place).expanduser().resolve()) for name, place in moved.items() if name in about["bases"]}
     about |= {"server": server, "token": claimed.token, "moved": moved}
-    store = Store(draft)
-    store.metrics.number_values()
-    for name, place in moved.items():
-        _move_base(store, claimed.run_id, name, place)
-    store.close()
+    with closing(Store(draft)) as store:
+        store.metrics.number_values()
+        for name, place in moved.items():
+            _move_base(store, claimed.run_id, name, place)
     (draft / JOB_FILE).write_text(json.dumps(about, indent=2), encoding="utf-8")
     os.replace(draft, folder)
     return Job.read(folder)

@@ -18,12 +18,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from data.errors import BadInput
+from data.errors import BadInput, StoreTrouble
+from data.logs import LOG
 from data.records import Run
+from data.sqlite.disk_full import is_disk_full
 from data.store import Store
 from labeling.accounts.gate import JOBS
 from labeling.http.bodies import UPLOAD_LIMIT, limit_of, read_bytes, receive_file
 from labeling.http.responses import error_response
+from labeling.texts.pages import bad_input
 from rlhf.jobs.bundle import make_bundle
 from rlhf.jobs.receive import (
     Claim,
@@ -113,17 +116,26 @@ async def _read(request: Request, model: type[Body]) -> Body:
 
 
 def _make_bundle(store: Store, run: Run) -> Path:
-    """Write the bundle to the cache. A run that needs something that is missing ends with that error."""
+    """Write the bundle to the cache. A run whose bundle cannot be made ends with that error.
+
+    A worker asks again while the store is busy or the disk is full.
+    """
     folder = store.home / "cache"
     folder.mkdir(exist_ok=True)
     file = folder / f".{secrets.token_hex(16)}.tar"
     try:
         make_bundle(store, run, file)
-    except BadInput as problem:
+    except Exception as problem:
         file.unlink(missing_ok=True)
-        store.runs.finish(run.id, "failed", error=str(problem))
-        raise RunOver(problem.error, problem.remedy) from problem
-    except BaseException:
-        file.unlink(missing_ok=True)
-        raise
+        if isinstance(problem, StoreTrouble):
+            raise
+        if is_disk_full(problem):
+            raise bad_input("refused.disk_full", kind=StoreTrouble) from problem
+        if isinstance(problem, BadInput):
+            refusal = problem
+        else:
+            LOG.exception("the bundle of %s cannot be made", run.public)
+            refusal = BadInput(f"the bundle cannot be made: {problem}", "Find the cause in the server's log.")
+        store.runs.finish(run.id, "failed", error=str(refusal))
+        raise RunOver(refusal.error, refusal.remedy) from problem
     return file

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing, contextmanager
 
 import pytest
 
-from data.errors import BadInput
+from data.errors import BadInput, StoreTrouble
 from rlhf.jobs import commands, forwarder
 from rlhf.jobs.client import JobClient, ServerAway
+from rlhf.jobs.job_home import DRAFT, make_job
 from rlhf.launchers import local
 from tests.rlhf.runs.test_supervisor import until
 from tests.support.jobs import tiny_training
@@ -49,6 +51,107 @@ def test_an_upload_that_fails_is_sent_again(home_store, worker, tmp_path, monkey
     check_whole(home_store)
 
 
+def test_a_result_that_the_server_refuses_twice_fails_its_run_and_stays_on_the_node(home_store, worker, monkeypatch):
+    send, sent = JobClient.send_end, []
+
+    def send_or_refuse(client, run_id, archive):
+        sent.append(archive)
+        if len(sent) < 3:
+            raise BadInput("p2 has no column 'x'")
+        return send(client, run_id, archive)
+
+    monkeypatch.setattr(JobClient, "send_end", send_or_refuse)
+    error = "the server refuses the result: p2 has no column 'x'"
+    assert worker.work(once=True) == {"run": "run1", "status": "failed", "produced": [], "error": error}
+    assert (home_store.runs.get(1).state, home_store.runs.get(1).error) == ("failed", error)
+    assert len(list(worker.folder.glob("run*/policies/p2/weight"))) == 1
+    assert worker.work(once=True)["run"] is None
+
+
+def test_an_archive_larger_than_a_server_takes_is_not_sent(home_store, worker, monkeypatch):
+    monkeypatch.setattr(forwarder, "UPLOAD_LIMIT", 0)
+    monkeypatch.setattr(JobClient, "send_checkpoint", lambda *_: pytest.fail("a checkpoint is sent"))
+    error = "the server refuses the result: the archive has 10,240 bytes, and a server takes 0"  # a tar file's least
+    assert worker.work(once=True)["error"] == error
+    assert home_store.runs.get(1).state == "failed"
+
+
+def test_a_checkpoint_that_the_server_refuses_stays_on_the_node_and_does_not_delay_the_end(
+    home_store, worker, tmp_path, monkeypatch
+):
+    for name, value in ((HOLD, str(tmp_path / "never")), (HOLD_AT, "3")):
+        monkeypatch.setitem(local.ENVIRONMENT, name, value)
+
+    def refuse(*_):
+        if not home_store.runs.get(1).cancel_requested:
+            home_store.runs.request_cancel(1)
+        raise BadInput("the server answered 413")
+
+    monkeypatch.setattr(JobClient, "send_checkpoint", refuse)
+    assert worker.work(once=True)["status"] == "cancelled"
+    assert home_store.runs.get(1).state == "cancelled"
+    assert len(list(worker.folder.glob("run*/runs/1/checkpoint/*"))) > 0
+
+
+@pytest.mark.parametrize("problem", [OSError("No space left on device"), StoreTrouble("the disk is full")])
+def test_a_full_disk_of_the_node_fails_no_run(home_store, worker, monkeypatch, problem):
+    failures, lines = [problem], []
+    worker.folder.mkdir()
+    (worker.folder / commands.CLAIM).touch()
+
+    def unpack_or_fail(bundle, folder, claimed, *given):
+        if not failures:
+            return make_job(bundle, folder, claimed, *given)
+        (folder.with_name(folder.name + DRAFT)).mkdir()
+        raise failures.pop()
+
+    def say(line):
+        lines.append((line, [path.name for path in worker.folder.glob("run*")], home_store.runs.get(1).state))
+
+    monkeypatch.setattr(commands, "make_job", unpack_or_fail)
+    worker.say = say
+    assert worker.work(once=True)["status"] == "done"
+    assert lines[0] == (f"{worker.folder} is not usable: {problem}", [], "running")
+    check_whole(home_store)
+
+
+def test_a_cancellation_that_arrives_while_a_foreign_base_is_read_cancels_the_run(home_store, worker, monkeypatch):
+    def cancel_and_refuse(job):
+        with closing(job.open_store()) as store:
+            store.runs.request_cancel(job.run_id)
+        raise BadInput("foreign base")
+
+    monkeypatch.setattr(forwarder, "check_bases", cancel_and_refuse)
+    assert worker.work(once=True)["status"] == "cancelled"
+    assert home_store.runs.get(1).state == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["lost", "failed"])
+def test_no_heartbeat_can_follow_the_end_of_a_lost_run(home_store, worker, monkeypatch, state):
+    send, beating, during = JobClient.send_end, [], []
+
+    def end_locally(job):
+        with closing(job.open_store()) as store:
+            store.runs.claim()
+            store.runs.finish(job.run_id, state, error="killed")
+
+    @contextmanager
+    def heartbeats(*_):
+        beating.append(True)
+        yield
+        beating.pop()
+
+    def send_and_note(*given):
+        during.append(bool(beating))
+        return send(*given)
+
+    monkeypatch.setattr(forwarder, "check_bases", end_locally)
+    monkeypatch.setattr(forwarder, "heartbeats", heartbeats)
+    monkeypatch.setattr(JobClient, "send_end", send_and_note)
+    assert worker.work(once=True)["status"] == state
+    assert (home_store.runs.get(1).state, during) == (state, [state != "lost"])
+
+
 def test_an_end_whose_answer_is_lost_is_an_end(home_store, worker, monkeypatch):
     send, losses = JobClient.send_end, ["connection reset"]
 
@@ -86,7 +189,7 @@ def test_a_worker_that_is_ended_while_the_server_is_away_does_not_say_that_no_ru
     assert commands.render_worker(ended) == "The worker ended without a run."
 
 
-def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(worker, monkeypatch):
+def test_the_server_hears_of_a_run_whose_bundle_is_sent_and_unpacked(worker, monkeypatch):
     monkeypatch.setattr("rlhf.jobs.client.ALIVE_SECONDS", 0.02)
     download, report, reported = JobClient.download_bundle, JobClient.report, threading.Event()
 
@@ -99,8 +202,14 @@ def test_the_server_hears_of_a_run_whose_bundle_is_on_its_way(worker, monkeypatc
         assert reported.wait(60)
         download(client, run_id, out)
 
+    def wait_and_unpack(*given):
+        reported.clear()
+        assert reported.wait(60)
+        return make_job(*given)
+
     monkeypatch.setattr(JobClient, "report", report_and_note)
     monkeypatch.setattr(JobClient, "download_bundle", wait_and_download)
+    monkeypatch.setattr(commands, "make_job", wait_and_unpack)
     assert worker.work(once=True)["status"] == "done"
 
 
