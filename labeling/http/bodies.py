@@ -159,16 +159,16 @@ async def read_bytes(request: Request, limit: int) -> bytes:
 
 
 @asynccontextmanager
-async def receive_file(request: Request, folder: Path, limit: int = FILE_LIMIT) -> AsyncIterator[Path]:
+async def receive_file(request: Request, folder: Path, limit: int | None = None) -> AsyncIterator[Path]:
     """Write the body to a hidden file in `folder` and delete it afterwards, unless the caller moved it.
 
-    Raises HTTPException 413 for a body over `limit`, StoreTrouble if it cannot be written (a full disk).
+    Raises HTTPException 413 for a body over `limit`, by default `FILE_LIMIT`, and StoreTrouble if it cannot be written.
     """
     file = folder / f".{secrets.token_hex(16)}"
     try:
         folder.mkdir(exist_ok=True)
         with file.open("wb") as out:
-            async for part in read_parts(request, limit):
+            async for part in read_parts(request, FILE_LIMIT if limit is None else limit):
                 out.write(part)
         yield file
     except OSError as problem:

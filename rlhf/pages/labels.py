@@ -77,6 +77,7 @@ class LabelsPage:
 
         Another process computes them: see `labeling.quality.figures_process`.
         """
+        kind = kind if kind in KINDS else next(iter(KINDS))
         state = read_figures(self.store, kind, patience=PATIENCE)
         if state.figures is None:
             failed = bad_input("refused.figures_failed", status=state.failure)
@@ -103,6 +104,7 @@ class LabelsPage:
 
     def compute_weights(self, kind: str) -> str:
         """Compute a new version of the labelers' weights."""
+        kind = kind if kind in KINDS else next(iter(KINDS))
         process, name = process_of(self.store), f"weights {kind}"
         try:
             weighting = store_weights(self.store, KINDS[kind], process.compute(name), by=audit_name(current_account()))

@@ -22,7 +22,7 @@ from rlhf.runs.launch import enqueue, resume
 from tests.rlhf.runs.test_supervisor import until
 from tests.support.jobs.server import JobServer
 from tests.support.labeled_notes import fill
-from tests.support.pretraining import TINY, write_lines
+from tests.support.pretraining import TINY
 from tests.support.tiny_model import make_ending_model
 
 ALONE = {"judge_pairs": 0}
@@ -58,9 +58,8 @@ def homes(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setattr(commands, "STEP_SECONDS", 0.1)
-        text = write_lines(folder)
         for kind, given in RUNS.items():
-            settings = as_dict(parse_settings(KINDS[kind].settings_class(), given | text_of(kind, text)))
+            settings = as_dict(parse_settings(KINDS[kind].settings_class(), given))
             enqueue(here, kind, settings, by="rae")
             until(lambda: not queue.step(), PATIENCE)
             enqueue(there, kind, settings | {"launcher": "worker"}, by="rae")
@@ -79,10 +78,6 @@ def read_file(path) -> bytes:
     return json.dumps(
         {key: sorted(value) if isinstance(value, list) else value for key, value in config.items()}
     ).encode()
-
-
-def text_of(kind, text) -> dict:
-    return {"text": str(text)} if kind == "pretrain" else {}
 
 
 def without_times(value):
