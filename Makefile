@@ -17,7 +17,7 @@ HOME_FLAG = $(if $(HOME_DIR),--home "$(HOME_DIR)")
 # One thread per process, and none that spins: spinning threads of several processes block each other.
 TEST_ENV = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: help setup dev run test coverage attack check-cluster matrix bench study gpu check-vllm screenshots lint format architecture reference lock docs docs-build
+.PHONY: help setup dev run test thorough coverage attack check-cluster matrix bench study gpu check-vllm screenshots lint format architecture reference lock docs docs-build
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +25,8 @@ help:
 	@echo "make run [PORT=7860] [HOME_DIR=...]   start the app and print its address"
 	@echo "make lint                             ruff, format check and mypy"
 	@echo "make format                           format the code and sort the imports"
-	@echo "make test                             the whole test suite"
+	@echo "make test                             the test suite, without the long variants"
+	@echo "make thorough                         its long variants: each has a like in make test; 5 minutes"
 	@echo "make coverage                         the test suite with branch coverage per package"
 	@echo "make attack [ONLY=name]               attack a server, stores and the command line; 30 minutes"
 	@echo "make check-cluster                    runs on two real Ray nodes of this machine; 5 minutes"
@@ -69,7 +70,10 @@ run: setup
 	@"$(BIN)/preference-loop" serve --port "$(PORT)" $(HOME_FLAG)
 
 test: dev
-	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not thorough"
+
+thorough: dev
+	$(TEST_ENV) "$(BIN)/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m thorough
 
 coverage: dev
 	rm -f .coverage .coverage.*

@@ -38,6 +38,19 @@ OBJECTS = 100_000
 """New objects before a collection of garbage. The libraries are millions that stay, and Python starts after 700."""
 ROOM = 2 * 2**30
 """Bytes that must be free there, several times what the tests need at once."""
+THOROUGH = (
+    *("in_every_verb_or_the_check_refuses_it[Llama 3]", "in_every_verb_or_the_check_refuses_it[Qwen3-MoE]"),
+    *("test_other_values_of_settings_work_in_supervised", "test_every_measurement_runs_on_a_cpu"),
+    "test_training_is_measured_above_the_weights_on_both_sides",
+    *("measured_peak[wide-reward]", "measured_peak[deep-dpo]"),
+    *(f"test_a_run_that_fails_again_names_settings_of_its_kind[{kind}]" for kind in ("dpo", "pretrain", "reward")),
+    *(f"test_a_run_tries_once_more_with_half_the_pass[{kind}]" for kind in ("dpo", "pretrain", "reward")),
+    *(f"twice_the_passes_train_the_same_adapter[{kind}]" for kind in ("dpo", "reward")),
+    *("that_was_never_stopped[evaluated]", "that_was_never_stopped[groups without a critic]"),
+    *("test_memory_that_runs_out_again_ends_the_run", "test_a_process_that_fails_alone_is_named"),
+    *("holds_half_of_its_layers[joint critic", "test_a_home_with_an_accelerate_file_trains_in_two_processes"),
+)
+"""Parts of the names of long tests whose like is in `make test`: `make thorough` runs them."""
 
 
 def pytest_configure() -> None:
@@ -50,6 +63,9 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files of this folder: they are long, and one that began last would keep one core idle."""
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+    for item in items:
+        if any(part in item.nodeid for part in THOROUGH):
+            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(autouse=True)
