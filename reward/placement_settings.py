@@ -24,7 +24,7 @@ SHARDED = "sharded"
 
 Launcher = Literal["local", "worker", "ray"]
 LAUNCHERS = get_args(Launcher)
-"""Where a run works: on this machine, on that of a worker that asks for it, or on a Ray cluster."""
+"""The places of a run: this machine, that of a worker that asks for it, or a Ray cluster."""
 
 
 class DeviceSettings(Settings):

@@ -25,7 +25,7 @@ from tests.bench.rewards import reward_skill
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What is measured for each of the seeds, in an empty folder. With `cases`, each case is a line of its own."""
+    """A figure that is measured for each seed, in an empty folder. With `cases`, each case is a line of its own."""
 
     measure: Callable[..., dict]
     seeds: tuple[int, ...]

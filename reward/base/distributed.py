@@ -24,7 +24,7 @@ from reward.base.out_of_memory import is_out_of_memory
 T = TypeVar("T")
 Item = TypeVar("Item")
 LONGEST_WAIT = timedelta(days=7)
-"""How long processes wait for one that waits for servers or people. The launcher ends them all if one of them dies."""
+"""The longest wait for a process that waits for servers or people. The launcher ends all processes if one dies."""
 _alone = False
 
 

@@ -105,7 +105,7 @@ def _stop(store: Store, run_id: int) -> None:
 
 
 def _label(store: Store, labelers: int, labels: int, seconds: float) -> list[float]:
-    """Label at an even pace; return the seconds that labelers waited for each pair. The rest of them goes on meanwhile."""
+    """Label at an even pace; return the seconds that labelers waited for each pair. The others continue meanwhile."""
     rng, scores = random.Random(0), RubricScores(store, partial(scored, gold))
     sessions = [Session(store, simulated_account(store, number), rng=rng) for number in range(1, labelers + 1)]
     looking = [_next(session) for session in sessions]

@@ -70,7 +70,7 @@ def labels_figures(
     comparisons: int = 1_000_000,
     labelers: int = 50,
 ) -> dict:
-    """What labelers notice of the figures (`beside_figures`), and what they cost (`from_scratch_and_again`). Arguments as for `big_home`."""
+    """Labelers' waits beside the figures (`beside_figures`), and the figures' cost (`from_scratch_and_again`). Arguments as for `big_home`."""
     store, tokens, _ = prepare(filled or home, filled is None, pairs, comparisons, labelers)
     noticed = {}
     for measure in (server_cost, beside_figures):

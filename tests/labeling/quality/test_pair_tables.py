@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures from tables that are kept up to date are those of a computation from scratch, whatever happened to the labels."""
+"""Figures from updated tables equal those of a computation from scratch, whatever happened to the labels."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pass of a LoRA training that is kept: that after which comparisons of validation prompts are most likely."""
+"""The best pass of a LoRA training: the one after which comparisons of validation prompts are most likely."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rows_of(store, base, *, wrong):
 
 @pytest.mark.parametrize("wrong", [False, True], ids=["like the others", "the other way round"])
 def test_the_kept_weights_have_the_lowest_loss_on_held_out_comparisons(labeled, base_folder, tmp_path, wrong):
-    """What is learned makes comparisons the other way round less likely, so the first pass is the best there."""
+    """Training makes comparisons the other way round less likely, so the first pass is the best there."""
     base = Base.load(base_folder)
     training, held = rows_of(labeled, base, wrong=wrong)
     fitted = fit(tmp_path / "run", QUICK, base, Start(str(base_folder), None), training, None, held)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a worker sends: the header of its token, archives, and the end of a run."""
+"""Requests of a worker: the header of its token, archives, and the end of a run."""
 
 from __future__ import annotations
 

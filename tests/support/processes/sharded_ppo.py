@@ -2,7 +2,7 @@
 """PPO twice, under `accelerate launch`: `python -m tests.support.processes.sharded_ppo FOLDER '{"updates": 2, ...}'`.
 
 FOLDER/ddp is of a run whose processes hold the whole base, FOLDER/sharded of one whose base is sharded. FOLDER/resumed
-goes on from the latter's first checkpoint.
+continues from the latter's first checkpoint.
 """
 
 from __future__ import annotations
