@@ -58,7 +58,10 @@ COPIES = {
 }
 """Copies of errors, with their texts."""
 WORKERS = {
-    *(f"rlhf/jobs/{name}.py" for name in ("archive", "client", "commands", "job_home", "receive", "results")),
+    *(
+        f"rlhf/jobs/{name}.py"
+        for name in ("archive", "client", "commands", "forwarder", "job_home", "receive", "results")
+    ),
     *("rlhf/launchers/ray.py", "rlhf/pages/jobs/routes.py"),
 }
 """Errors between a server, its workers and a cluster, which the page of the run shows in English."""
