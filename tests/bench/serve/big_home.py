@@ -178,7 +178,8 @@ def opened(port: int, token: str, rounds: int) -> dict[str, float]:
 
 def empty_value(props: dict) -> object:
     """Return what a component sends before anybody touched it."""
-    return props.get("value") or ([] if props.get("multiselect") else "")
+    value = props.get("value")
+    return value if value is not None else [] if props.get("multiselect") else ""
 
 
 def places(client: httpx.Client) -> list[str]:
