@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from data.turns import Turn
 from labeling.texts.translate import Refusal
+from rlhf.sampling_settings import START_SERVER, split_addresses
 
 MOST_POLICIES = 4
 LONGEST_ANSWER = 4096
@@ -27,7 +28,8 @@ class Question:
     """A chat whose last turn is the user's, the policies that answer it, and the rewards that score the answers.
 
     `policies` holds ids of policies and names of endpoints. `seed` decides the random numbers of the answers: the same
-    question with the same seed has the same answers of policies.
+    question with the same seed has the same answers of policies. `rollouts` has the addresses of vLLM servers that
+    write the policies' answers; without them the playground's own process does.
     """
 
     turns: tuple[Turn, ...]
@@ -36,9 +38,10 @@ class Question:
     max_new_tokens: int = 200
     temperature: float = 1.0
     seed: int = 0
+    rollouts: str = ""
 
     def __post_init__(self) -> None:
-        """Raise Refusal for values that cannot be answered."""
+        """Raise BadInput for values that cannot be answered."""
         if not self.turns or self.turns[-1]["role"] != "user" or not self.turns[-1]["content"].strip():
             raise Refusal("train.playground.no_prompt")
         if not 1 <= len(self.policies) <= MOST_POLICIES:
@@ -49,6 +52,9 @@ class Question:
             raise Refusal(
                 "train.playground.wrong_temperature", given=self.temperature, least=COLDEST, most=int(HOTTEST)
             )
+        if self.rollouts.strip() == START_SERVER:
+            raise Refusal("train.playground.no_start")
+        split_addresses(self.rollouts)
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Question:

@@ -12,7 +12,6 @@ import os
 import queue
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -33,6 +32,8 @@ from rlhf.models.policy_loading import Bases
 from rlhf.models.reward_choice import load_reward
 from rlhf.playground.endpoint_answers import EndpointAnswers, NoAnswer, wait_for_answer
 from rlhf.playground.exchange import Question
+from rlhf.playground.progress import Progress
+from rlhf.playground.served_answers import PlaygroundServers
 from rlhf.ppo.reward_shaping import Scorer
 from rlhf.sampling import endpoint_reply
 from rlhf.sampling.answer_table import AnswerTable
@@ -40,13 +41,14 @@ from rlhf.sampling.decoding import watched_by
 from rlhf.sampling.listed_endpoints import read_endpoints
 from rlhf.sampling.openai_endpoint import OpenAIEndpoint
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
+from rlhf.sampling_settings import split_addresses
 
 IDLE = 600.0
 """Seconds after which a worker without questions gives its memory back."""
-INTERVAL = 0.1
-"""Least seconds between two messages about a text that is being written."""
-
 Send = Callable[[dict[str, Any]], None]
+
+SERVED = "playground"
+"""The folder of a home in which vLLM servers read the adapters of policies that answer."""
 
 
 class Stopped(Exception):
@@ -62,7 +64,9 @@ class Answering:
         self._bases = Bases(PlacementSettings.model_validate(read_placement(store.home)))
         self._endpoint_answers = EndpointAnswers(store, self._bases)
         self._lock = threading.RLock()
-        self._samplers: dict[str, AnswerSampler] = {}
+        self._samplers: dict[tuple[str, str], AnswerSampler] = {}
+        self._servers = PlaygroundServers(store.home / SERVED, lambda: self._check_stopped(self._number))
+        self._number = 0
         self._scorers: dict[tuple[str, int], Scorer] = {}
 
     def answer(self, number: int, question: Question) -> None:
@@ -86,7 +90,7 @@ class Answering:
         for future, reply in requested.values():
             self._answer_or_explain(number, reply, partial(self._score_endpoint, number, question, future, reply))
 
-    def _answer_or_explain(self, number: int, reply: _Progress, answer: Callable[[], None]) -> None:
+    def _answer_or_explain(self, number: int, reply: Progress, answer: Callable[[], None]) -> None:
         try:
             self._check_stopped(number)
             answer()
@@ -95,8 +99,8 @@ class Answering:
         except Exception as problem:  # noqa: BLE001 (a model may fail in any way, and the reader should see it)
             reply.send(state="failed", **_explain(problem))
 
-    def _progress(self, number: int, policy: str) -> _Progress:
-        return _Progress(partial(self._send_about, number, policy))
+    def _progress(self, number: int, policy: str) -> Progress:
+        return Progress(partial(self._send_about, number, policy))
 
     def _send_about(self, number: int, policy: str, values: dict[str, Any]) -> None:
         with self._lock:
@@ -104,7 +108,7 @@ class Answering:
 
     def _request(
         self, number: int, question: Question, endpoint: OpenAIEndpoint, name: str
-    ) -> tuple[Future[endpoint_reply.Reply], _Progress]:
+    ) -> tuple[Future[endpoint_reply.Reply], Progress]:
         """Request an endpoint's answer. It is shown when it arrives, unless the reader has stopped the question."""
         reply = self._progress(number, name)
 
@@ -117,17 +121,18 @@ class Answering:
         return self._endpoint_answers.request(endpoint, as_prompt(question), question, show), reply
 
     def _score_endpoint(
-        self, number: int, question: Question, future: Future[endpoint_reply.Reply], reply: _Progress
+        self, number: int, question: Question, future: Future[endpoint_reply.Reply], reply: Progress
     ) -> None:
         """Wait for an endpoint's answer and score it."""
         answer, prompt = wait_for_answer(future, partial(self._check_stopped, number)), as_prompt(question)
         scores = {reward: self._endpoint_answers.score(reward, prompt, answer.text) for reward in question.rewards}
         reply.send(state="done", scores=scores)
 
-    def _answer_one(self, number: int, question: Question, name: str, reply: _Progress) -> None:
+    def _answer_one(self, number: int, question: Question, name: str, reply: Progress) -> None:
         reply.send(state="loading")
         prompt = as_prompt(question)
-        sampler = self._sampler(name, prompt)
+        self._number = number
+        sampler = self._sampler(name, prompt, ",".join(split_addresses(question.rollouts)))
         ids = sampler.encode(prompt)
         scorers = {reward: self._scorer(reward, sampler) for reward in question.rewards}
         self._check_stopped(number)
@@ -148,10 +153,12 @@ class Answering:
         scores = {reward: scorer.raw_scores([turns], [drawn.ids]).item() for reward, scorer in scorers.items()}
         reply.send(state="done", logp=sampler.logps([ids], [drawn.ids])[0], scores=scores)
 
-    def _sampler(self, name: str, prompt: Prompt) -> AnswerSampler:
-        if name not in self._samplers:
-            self._samplers[name] = load_sampler(self.store, self._bases, self.store.policies.get(name))
-        sampler = self._samplers[name]
+    def _sampler(self, name: str, prompt: Prompt, rollouts: str) -> AnswerSampler:
+        key, policy = (name, rollouts), self.store.policies.get(name)
+        source = self._servers.sampler(rollouts, self._bases.of(policy))
+        if key not in self._samplers or self._samplers[key].sampler is not source:
+            self._samplers[key] = load_sampler(self.store, self._bases, policy, source)
+        sampler = self._samplers[key]
         return replace(sampler, prompt=lambda _: prompt) if isinstance(sampler, BestOfN) else sampler
 
     def _scorer(self, reward: str, sampler: AnswerSampler) -> Scorer:
@@ -162,31 +169,13 @@ class Answering:
             self._scorers[key] = Scorer(base, loaded, missing_eos_penalty=0.0)
         return self._scorers[key]
 
+    def close(self) -> None:
+        """Let vLLM servers forget the adapters of the policies that answered."""
+        self._servers.close()
+
     def _check_stopped(self, number: int) -> None:
         if number in self.stopped:
             raise Stopped
-
-
-class _Progress:
-    """The messages about one reply, with the seconds since its start."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.restart_clock()
-
-    def restart_clock(self) -> None:
-        """Count the seconds from now."""
-        self._began = self._last = time.monotonic()
-
-    @property
-    def due(self) -> bool:
-        """Return whether the last message was long enough ago."""
-        return time.monotonic() - self._last >= INTERVAL
-
-    def send(self, **values: object) -> None:
-        """Send changed values."""
-        self._last = time.monotonic()
-        self._send({**values, "seconds": round(self._last - self._began, 2)})
 
 
 def as_prompt(question: Question) -> Prompt:
@@ -224,6 +213,7 @@ def main() -> int:
                 answering.stopped.add(document["stop"])
             else:
                 questions.put((document["number"], Question.read(document["question"])))
+        answering.close()
         os._exit(0)  # the server has ended, and nothing here is worth keeping
 
     threading.Thread(target=read, daemon=True).start()
@@ -231,6 +221,7 @@ def main() -> int:
         try:
             number, question = questions.get(timeout=IDLE)
         except queue.Empty:
+            answering.close()
             return 0
         answering.answer(number, question)
 

@@ -89,6 +89,9 @@ class PlaygroundPage:
             self.seed = gr.Textbox(  # an empty gr.Number arrives as 0
                 label=text("playground.seed_field"), info=text("playground.seed_info"), elem_id="playground-seed"
             )
+            self.rollouts = gr.Textbox(
+                label=text("playground.rollouts"), info=text("playground.rollouts_info"), elem_id="playground-rollouts"
+            )
         with gr.Row(elem_classes="line"):
             self.ask = gr.Button(text("playground.ask"), variant="primary", scale=0, elem_id="playground-ask")
             self.stop = gr.Button(text("playground.stop"), scale=0, elem_id="playground-stop")
@@ -102,18 +105,13 @@ class PlaygroundPage:
             self.go_on = gr.Button(text("playground.go_on"), scale=0, elem_id="playground-go-on")
             self.pair = gr.Button(text("playground.pair"), scale=0, elem_id="playground-pair")
         with gr.Row(elem_classes="line"):
-            self.source = gr.Textbox(
-                label=text("playground.source"),
-                placeholder=SOURCE,
-                scale=0,
-                min_width=220,
-                elem_id="playground-set",
-            )
+            place: dict[str, Any] = {"placeholder": SOURCE, "scale": 0, "min_width": 220, "elem_id": "playground-set"}
+            self.source = gr.Textbox(label=text("playground.source"), **place)
             self.save = gr.Button(text("playground.save"), scale=0, elem_id="playground-save")
         self.kept = html("playground-kept")
 
     def _wire(self, look: Look) -> None:
-        limits = {self.length, self.temperature, self.seed}
+        limits = {self.length, self.temperature, self.seed, self.rollouts}
         asked = {self.prompt, self.system, self.turns, self.policies, self.rewards} | limits
         shown = [self.number, self.drawn, self.status, self.answers, self.keeping, self.chosen]
         offered = [self.offered, self.addressed, self.policies, self.rewards, self.project]
@@ -147,6 +145,7 @@ class PlaygroundPage:
                 max_new_tokens=int(given[self.length] or 0),
                 temperature=float(given[self.temperature] or 0),
                 seed=read_seed(given[self.seed]),
+                rollouts=given[self.rollouts] or "",
             )
         except BadInput as problem:
             return {self.status: message_html(problem)}

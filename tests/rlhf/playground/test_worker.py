@@ -10,7 +10,7 @@ import pytest
 from data import Store
 from reward import RewardModel
 from rlhf.models.policy_loading import Bases
-from rlhf.playground import worker
+from rlhf.playground import progress
 from rlhf.playground.exchange import Question, Reply
 from rlhf.playground.worker import Answering
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
@@ -53,7 +53,7 @@ def test_an_answer_is_the_policy_s_draw_with_that_seed_and_its_log_probability_t
 
 
 def test_a_text_is_sent_while_it_is_written_and_each_part_begins_the_next(store, monkeypatch):
-    monkeypatch.setattr(worker, "INTERVAL", 0.0)
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
     (reply,), sent = answers(store, Question(TURNS, ("p1",), max_new_tokens=12, seed=5))
     counts = [message["tokens"] for message in sent if "tokens" in message and "state" not in message]
     assert counts == list(range(1, reply.tokens + 1))
@@ -85,7 +85,7 @@ def test_a_lack_of_memory_is_a_cause_that_the_page_has_a_text_for(store, monkeyp
 
 
 def test_a_stopped_question_keeps_what_was_written_and_asks_no_further_policy(store, monkeypatch):
-    monkeypatch.setattr(worker, "INTERVAL", 0.0)
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
     store.policies.add(name="second", kind="base", base=store.policies.get("p1").base)
     answering = Answering(store, lambda message: None)
     sent: list[dict] = []
