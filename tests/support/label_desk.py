@@ -18,6 +18,8 @@ from data.tables.forms import Form
 from labeling.accounts.sign_in import COOKIE
 from tests.support.browsing import WAIT
 
+DAY = 86_400
+
 
 @contextmanager
 def serve_site(store: Store, port: int = 0) -> Iterator[str]:
@@ -66,15 +68,15 @@ class LabelDesk:
     def sign_in(self, address: str, account: Account | None = None, **settings: object) -> BrowserContext:
         """Return a browser context with the session of this labeler, or of another account."""
         context = self.browser.new_context(**({"locale": "en-US"} | settings))
+        context.set_default_timeout(WAIT)
         self._contexts.append(context)
-        token = self.store.tokens.issue("session", (account or self.account).id, 600)
+        token = self.store.tokens.issue("session", (account or self.account).id, DAY)
         context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
         return context
 
     def open_tab(self, context: BrowserContext, address: str) -> Page:
         """Open the labeler's page in a new tab and wait for its first screen."""
         page = context.new_page()
-        page.set_default_timeout(WAIT)
         own = (address, "data:", "blob:")
         page.on("request", lambda sent: None if sent.url.startswith(own) else self.outside_requests.append(sent.url))
         page.goto(f"{address}/label/")
