@@ -3,7 +3,7 @@
 
 Each process holds its part of every layer. A layer is gathered for its own forward and backward pass, and freed after
 it. Adapters, heads, the embedding and the last norm stay whole in every process, so DDP averages gradients as ever,
-and results have the same bits.
+and results have the same bits. Where processes work alone, `reward.base.gathering` lets all of them gather a layer.
 """
 
 from __future__ import annotations
@@ -22,39 +22,36 @@ from transformers import PreTrainedModel
 from labeling.texts.pages import bad_input
 from reward.base import distributed
 from reward.base.architecture import decoder_layers
+from reward.base.gathering import gather_in_turn
 
 ADAPTER = "lora_"
 """PEFT's part of the name of each tensor of an adapter."""
 
 
-@contextmanager
-def sharded(model: PreTrainedModel, trained: nn.Module, *, wanted: bool = True) -> Iterator[None]:
-    """Shard the frozen weights of a model's decoder layers inside the block; after it every process has all of them.
+def shard(model: PreTrainedModel, trained: nn.Module, *, wanted: bool = True) -> None:
+    """Shard the frozen weights of a model's decoder layers, for good.
 
-    `trained` is the module that holds them and that DDP will wrap. Add all adapters before. All processes must enter
-    and leave together. Without `wanted` nothing changes. Raises BadInput in a run of one process, and for a model whose
-    layers cannot be sharded.
+    `trained` is the module that holds them and that DDP will wrap. Add all adapters before. All processes must call it
+    together. Without `wanted` nothing changes. Raises BadInput in a run of one process, and for a model whose layers
+    cannot be sharded.
     """
     if not wanted:
-        yield
         return
     if distributed.world_size() == 1:
         raise bad_input("refused.sharded_alone", field="strategy")
-    _shard_layers(model)
+    if not _sharded_layers(model):
+        _shard_layers(model)
     _hide_frozen(trained)
-    yield
-    for layer in _sharded_layers(model):  # not after an error: the other processes may be gone
-        _keep_whole(layer)
 
 
 @contextmanager
 def whole(model: PreTrainedModel) -> Iterator[None]:
-    """Give every process all weights inside the block, where it works alone; all processes must enter together.
+    """Give every process all weights inside the block; all processes must enter together.
 
-    Processes with unequal shares make different numbers of passes, and a gathered layer needs all of them. Nothing
-    changes for a model that is not sharded now. Blocks do not nest.
+    For many short passes, as in sampling: it gathers once and needs the memory. Nothing changes for a model that is not
+    sharded. Blocks do not nest.
     """
-    layers = [layer for layer in _sharded_layers(model) if any(isinstance(p, DTensor) for p in layer.parameters())]
+    layers = _sharded_layers(model)
     for layer in layers:
         _keep_whole(layer)
     try:
@@ -70,19 +67,15 @@ def held_numbers(model: nn.Module) -> int:
 
 
 def _shard_layers(model: PreTrainedModel) -> None:
-    """Shard every decoder layer, or shard again what an earlier block left whole."""
     layers = decoder_layers(model)
     if not layers:
         raise bad_input("refused.sharded_layers", field="strategy", model=type(model).__name__)
-    known = _sharded_layers(model)
-    if not known:
-        _check_weights(layers)
-        mesh = init_device_mesh(model.device.type, (dist.get_world_size(),))
-        for layer in layers:
-            kept = {weight for name, weight in layer.named_parameters() if not _is_frozen(name, weight)}
-            fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=kept)
-    for layer in known:
-        _keep_part(layer)
+    _check_weights(layers)
+    mesh = init_device_mesh(model.device.type, (dist.get_world_size(),))
+    for layer in layers:
+        kept = {weight for name, weight in layer.named_parameters() if not _is_frozen(name, weight)}
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=kept)
+    gather_in_turn(layers)
 
 
 def _sharded_layers(model: PreTrainedModel) -> list[Any]:  # of FSDPModule and nn.Module at once
