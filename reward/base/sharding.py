@@ -44,7 +44,8 @@ def shard(model: PreTrainedModel, trained: nn.Module, *, wanted: bool = True) ->
         return
     if distributed.world_size() == 1:
         raise bad_input("refused.sharded_alone", field="strategy")
-    if not _sharded_layers(model):
+    if not is_sharded(model):
+        log.warning("every process has read the whole base, which is sharded only now")
         _shard_layers(model, model.device)
     _hide_frozen(trained)
 
