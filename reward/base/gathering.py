@@ -30,7 +30,7 @@ _host_group: Any = None
 def gather_in_turn(layers: Sequence[nn.Module]) -> None:
     """Let processes that work alone gather these sharded layers; all processes must call it together."""
     global _host_group
-    if _host_group is None:  # a GPU's queue goes on meanwhile
+    if _host_group is None:  # on the host, so that no GPU waits
         _host_group = dist.new_group(backend="gloo", timeout=distributed.LONGEST_WAIT)
         distributed.help_others_by(partial(_gather_until, DONE))
     for layer in layers:
