@@ -66,28 +66,31 @@ INTRODUCTION = f"""# What fits which machine
 on the Runs page uses the same function. It takes the base, the settings and the longest rows of your home.
 
 A cell has the peak of a run on each GPU in GB and the first settings that fit. They are tried in this order: the
-[strategies](how-to/several-gpus.md) `ddp` and `sharded`, then both with `gradient_checkpointing`. All runs have
+[strategies](how-to/several-gpus.md) `ddp` and `sharded`, for PPO `sharded` with
+[`rollouts`](how-to/served-rollouts.md), then all of them with `gradient_checkpointing`. All runs have
 `dtype=bfloat16`, `rank={RANK}` and `per_device_batch_size=1`; other settings have their defaults. Rows have {TOKENS:,}
 tokens, and a prompt of PPO has {PROMPT}. The reward model is an adapter on the policy's base. Bases have the public
 shapes of Qwen3, and the 70B one that of Llama 3.1.
+
+With `rollouts` the vLLM servers have GPUs of their own, which no number contains. A server with tensor parallelism over
+M GPUs takes 2/M bytes a weight on each of them, and its cache. It fits the same GPUs if both numbers together do.
 """
 FORMULAS = f"""## Formulas
 
 | part | bytes on each of N GPUs |
 | --- | --- |
 | weights, `ddp` | 2 a weight |
-| weights, `sharded`, in a training pass | layers: 2/N a weight, and {GATHERED} whole layers; all others: 2 a weight |
-| weights, `sharded`, elsewhere | 2 a weight; of the layers 2/N more |
+| weights, `sharded` | layers: 2/N a weight, and {GATHERED} whole layers; all others: 2 a weight |
+| weights, `sharded`, while a run samples in its own processes | 2 a weight; of the layers 2/N more |
 | adapters | 4 for each of rank x (rows + columns) of every matrix, for each role |
 | optimizer | 12 a trained number: a gradient and AdamW's two moments in float32 |
 | activations, cache, logits | those of the largest phase, as the estimate before a run counts them |
 
 The peak is that of the largest phase. What CUDA takes for itself is not counted. Phases of PPO take fewer rows if
-memory is short. Outside of training passes a sharded base is gathered beside its part: in rollouts and scores, and at
-the end. Sharding makes room for activations in training.
+memory is short. PPO that samples in its own processes gathers a sharded base for it, beside its part. No other run
+does. So a base that does not fit one GPU is trained with `sharded`, and PPO of it needs `rollouts`.
 
-**A base whose weights do not fit one GPU does not fit by sharding.** On a CPU the
-estimate was compared with [measured peaks](notes/measurements.md#memory-before-a-run).
+On a CPU the estimate was compared with [measured peaks](notes/measurements.md#memory-before-a-run).
 
 ## OpenRLHF and verl
 

@@ -22,6 +22,7 @@ from labeling.texts.pages import bad_input
 from reward.base.adapters import HEAD, Weights, as_causal, read_adapter, write_adapter
 from reward.base.lora_targets import lora_config
 from reward.base.patches.lora_forward import patch_forward, set_active_adapters
+from reward.base.sharding import is_sharded
 
 
 class AdaptedModel:
@@ -77,6 +78,8 @@ class AdaptedModel:
             raise BadInput(error=f"an adapter named {name!r} is loaded already", remedy="Drop it first.")
         config, weights = (config or lora_config(self._causal), None) if path is None else read_adapter(path)
         config = as_causal(config, path)
+        if config.use_dora and is_sharded(self._causal):
+            raise bad_input("refused.sharded_dora", field="strategy", folder=str(path or name))
         if self._peft is None:
             wrapped = get_peft_model(self._causal, config, adapter_name=name)
             assert isinstance(wrapped, PeftModel), "PEFT returns another class for mixed adapter types only"

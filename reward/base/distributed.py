@@ -3,7 +3,8 @@
 
 Each process works on its shard, then all processes hold the whole. The steps that follow are the same arithmetic on the
 same numbers in each process. Inside its shard, and inside `once`, a process works alone: there `world_size()` is 1, so
-code that would wait for the others does not.
+code that would wait for the others does not. The one exception are the layers of a sharded base; see
+`reward.base.gathering`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ Item = TypeVar("Item")
 LONGEST_WAIT = timedelta(days=7)
 """The longest wait for a process that waits for servers or people. The launcher ends all processes if one dies."""
 _alone = False
+_help: Callable[[], None] | None = None
 
 
 def connect(device: str) -> None:
@@ -38,6 +40,17 @@ def connect(device: str) -> None:
 def world_size() -> int:
     """Return the number of processes that work together here: those of this run, or 1 inside a shard."""
     return 1 if _alone or not (dist.is_available() and dist.is_initialized()) else dist.get_world_size()
+
+
+def is_alone() -> bool:
+    """Return whether this process works without the others here, though the run has others."""
+    return _alone
+
+
+def help_others_by(helping: Callable[[], None]) -> None:
+    """Let each process call `helping` when it is done with its shard, before it waits for the results of the others."""
+    global _help
+    _help = helping
 
 
 def rank() -> int:
@@ -80,6 +93,8 @@ def gather_results(work: Callable[[], T]) -> list[T]:
             results = [work()]
     except (BadInput, Cancelled) as raised:
         problem = raised
+    if _help is not None:
+        _help()
     error = problem.as_json() if isinstance(problem, BadInput) else None
     outcomes = all_gather((error, isinstance(problem, Cancelled), is_out_of_memory(problem), results))
     if problem:

@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapters merged into float32 weights for a while, and the probe of whether they have the same effect there."""
+"""Adapters merged into weights for good, or into float32 weights for a while.
+
+A probe measures whether they have the same effect there.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import torch
+from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from reward.base.frozen_base import Base
 from reward.base.patches.lora_forward import is_half
+from reward.base.sharding import change_layers, is_sharded
 
 log = logging.getLogger(__name__)
 PROBE = 16
@@ -46,6 +52,29 @@ def merged_adapter(base: Base, dtype: torch.dtype | None = None) -> Iterator[Non
         for layer, data in former:
             layer.merged_adapters.clear()
             layer.get_base_layer().weight.data = data
+
+
+def merge_and_unload(model: PeftModel, role: str) -> PreTrainedModel:
+    """Return the model with one adapter merged into its weights for good, without adapters.
+
+    Sharded layers are gathered one at a time; all processes must call it together.
+    """
+    inner = model.get_base_model()
+    assert isinstance(inner, PreTrainedModel), "a base or a classifier was wrapped"
+    # by name: no role is active on a base, so none would be merged
+    merge: Callable[..., PreTrainedModel] = model.merge_and_unload
+    if not is_sharded(inner):
+        return merge(adapter_names=[role])
+
+    def merge_within(module: nn.Module) -> None:
+        for layer in module.modules():
+            if isinstance(layer, LoraLayer) and role not in layer.merged_adapters:
+                cast(Any, layer).merge(adapter_names=[role])
+
+    change_layers(inner, merge_within)
+    merge_within(inner)  # what is outside of the sharded layers
+    unload: Callable[[], PreTrainedModel] = model.unload
+    return unload()
 
 
 @torch.no_grad()

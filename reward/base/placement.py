@@ -7,7 +7,7 @@ transformers prefers, which is torch's fused one (sdpa) for most models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from transformers import BitsAndBytesConfig
 from labeling.texts.pages import bad_input
 from reward.base.bf16_probe import cpu_rates
 from reward.optional_packages import check_installed
-from reward.placement_settings import AUTO, DEFAULTS, PlacementSettings, placement_of
+from reward.placement_settings import AUTO, DEFAULTS, SHARDED, PlacementSettings, placement_of
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
 DTYPES = {name: dtype for dtype, name in NAMES.items()}
@@ -30,6 +30,8 @@ class Placement:
     dtype: torch.dtype = torch.float32
     quantize: str = "none"
     attention: str = AUTO
+    sharded: bool = False
+    """Whether the processes of a run each read their part of the layers."""
 
     @classmethod
     def choose(cls, wanted: PlacementSettings | None = None) -> Placement:
@@ -41,7 +43,8 @@ class Placement:
         settings = {key: given.get(key) or default for key, default in DEFAULTS.items()}
         device = _device(settings["device"])
         check_installed(settings)
-        return cls(device, _dtype(settings["dtype"], device), settings["quantize"], settings["attention"])
+        dtype = _dtype(settings["dtype"], device)
+        return cls(device, dtype, settings["quantize"], settings["attention"], _reads_parts(wanted))
 
     @property
     def quantized(self) -> bool:
@@ -79,7 +82,12 @@ class Placement:
 def placement_on(device: torch.device, settings: PlacementSettings | None = None) -> Placement:
     """Return the placement for these settings on the device that a trainer has chosen."""
     wanted = placement_of(settings or PlacementSettings()) | {"device": "cpu" if device.type == "cpu" else str(device)}
-    return Placement.choose(PlacementSettings(**wanted))
+    return replace(Placement.choose(PlacementSettings(**wanted)), sharded=_reads_parts(settings))
+
+
+def _reads_parts(settings: PlacementSettings | None) -> bool:
+    """Return whether each process reads its part of the base. A fresh DoRA is made from whole weights."""
+    return settings is not None and settings.strategy == SHARDED and not getattr(settings, "dora", False)
 
 
 def check_cpu_bfloat16() -> None:

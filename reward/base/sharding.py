@@ -3,58 +3,96 @@
 
 Each process holds its part of every layer. A layer is gathered for its own forward and backward pass, and freed after
 it. Adapters, heads, the embedding and the last norm stay whole in every process, so DDP averages gradients as ever,
-and results have the same bits.
+and results have the same bits. Where processes work alone, `reward.base.gathering` lets all of them gather a layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
+from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 from transformers import PreTrainedModel
 
+from data.errors import BadInput
 from labeling.texts.pages import bad_input
 from reward.base import distributed
 from reward.base.architecture import decoder_layers
+from reward.base.gathering import gather_in_turn
 
+log = logging.getLogger(__name__)
 ADAPTER = "lora_"
 """PEFT's part of the name of each tensor of an adapter."""
 
 
-@contextmanager
-def sharded(model: PreTrainedModel, trained: nn.Module, *, wanted: bool = True) -> Iterator[None]:
-    """Shard the frozen weights of a model's decoder layers inside the block; after it every process has all of them.
+def shard(model: PreTrainedModel, trained: nn.Module, *, wanted: bool = True) -> None:
+    """Shard the frozen weights of a model's decoder layers, for good.
 
-    `trained` is the module that holds them and that DDP will wrap. Add all adapters before. All processes must enter
-    and leave together. Without `wanted` nothing changes. Raises BadInput in a run of one process, and for a model whose
-    layers cannot be sharded.
+    `trained` is the module that holds them and that DDP will wrap. Add all adapters before, if the base was not read by
+    parts: then it is sharded already. All processes must call it together. Without `wanted` nothing changes. Raises
+    BadInput in a run of one process, and for a model whose layers cannot be sharded.
     """
     if not wanted:
-        yield
         return
     if distributed.world_size() == 1:
         raise bad_input("refused.sharded_alone", field="strategy")
-    _shard_layers(model)
+    if not is_sharded(model):
+        log.warning("every process has read the whole base, which is sharded only now")
+        _shard_layers(model, model.device)
     _hide_frozen(trained)
-    yield
-    for layer in _sharded_layers(model):  # not after an error: the other processes may be gone
-        _keep_whole(layer)
+
+
+def shard_before_reading(model: PreTrainedModel, device: torch.device) -> None:
+    """Shard a model whose weights are not read yet; leave it whole, and log why, if it cannot be sharded."""
+    model.requires_grad_(False)
+    reason = "its files hold packed weights" if getattr(model, "is_quantized", False) else ""
+    try:
+        if not reason:
+            _shard_layers(model, device)
+    except BadInput as refused:
+        reason = refused.error
+    if reason:
+        log.warning("every process reads the whole base: %s", reason)
+
+
+def is_sharded(model: PreTrainedModel) -> bool:
+    """Return whether a model's layers are sharded."""
+    return bool(_sharded_layers(model))
+
+
+@torch.no_grad()
+def change_layers(model: PreTrainedModel, change: Callable[[nn.Module], None]) -> None:
+    """Let `change` overwrite weights of each sharded layer in place; one layer is whole at a time.
+
+    All processes must call it together, with the same change.
+    """
+    for layer in _sharded_layers(model):
+        parts = {name: weight for name, weight in layer.named_parameters() if isinstance(weight, DTensor)}
+        layer.unshard()
+        change(layer)
+        for name, part in parts.items():
+            sizes, starts = compute_local_shape_and_global_offset(part.shape, part.device_mesh, part.placements)
+            window = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
+            part.to_local().copy_(layer.get_parameter(name)[window])
+        layer.reshard()
 
 
 @contextmanager
 def whole(model: PreTrainedModel) -> Iterator[None]:
-    """Give every process all weights inside the block, where it works alone; all processes must enter together.
+    """Give every process all weights inside the block; all processes must enter together.
 
-    Processes with unequal shares make different numbers of passes, and a gathered layer needs all of them. Nothing
-    changes for a model that is not sharded now. Blocks do not nest.
+    For many short passes, as in sampling: it gathers once and needs the memory. Nothing changes for a model that is not
+    sharded. Blocks do not nest.
     """
-    layers = [layer for layer in _sharded_layers(model) if any(isinstance(p, DTensor) for p in layer.parameters())]
+    layers = _sharded_layers(model)
     for layer in layers:
         _keep_whole(layer)
     try:
@@ -69,20 +107,16 @@ def held_numbers(model: nn.Module) -> int:
     return sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in model.parameters())
 
 
-def _shard_layers(model: PreTrainedModel) -> None:
-    """Shard every decoder layer, or shard again what an earlier block left whole."""
+def _shard_layers(model: PreTrainedModel, device: torch.device) -> None:
     layers = decoder_layers(model)
     if not layers:
         raise bad_input("refused.sharded_layers", field="strategy", model=type(model).__name__)
-    known = _sharded_layers(model)
-    if not known:
-        _check_weights(layers)
-        mesh = init_device_mesh(model.device.type, (dist.get_world_size(),))
-        for layer in layers:
-            kept = {weight for name, weight in layer.named_parameters() if not _is_frozen(name, weight)}
-            fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=kept)
-    for layer in known:
-        _keep_part(layer)
+    _check_weights(layers)
+    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    for layer in layers:
+        kept = {weight for name, weight in layer.named_parameters() if not _is_frozen(name, weight)}
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=kept)
+    gather_in_turn(layers)
 
 
 def _sharded_layers(model: PreTrainedModel) -> list[Any]:  # of FSDPModule and nn.Module at once

@@ -14,7 +14,10 @@ from transformers import PreTrainedModel
 from reward.base.adapters import as_causal, read_adapter
 from reward.base.architecture import find_trunk, trunk_name
 from reward.base.frozen_base import Base
+from reward.base.loading import load_causal
 from reward.base.lora_targets import lora_of
+from reward.base.merging import merge_and_unload
+from reward.base.sharding import is_sharded
 from reward.training_settings import LoraSettings
 
 HEAD_SPREAD = 0.02
@@ -26,7 +29,7 @@ def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTraine
 
     Its layers have the names that they have in the base, so its adapters fit the base. It has no forward pass of its
     own: the trainer reads the trunk's hidden states and applies the head `score`. If `start` names an adapter's folder,
-    the layers are copied and the adapter is merged into the copy.
+    the layers are copied, or read once more if they are sharded, and the adapter is merged into the copy.
     """
     config = copy.deepcopy(base.causal.config)
     config.num_labels = 1
@@ -37,8 +40,7 @@ def as_classifier(base: Base, seed: int, start: Path | None = None) -> PreTraine
     attributes = {"base_model_prefix": name, "__module__": family.__module__}
     model: PreTrainedModel = type("Classifier", (family,), attributes)(config)
     model.post_init()  # before it has layers, whose weights this would draw
-    trunk = find_trunk(base.causal)
-    model.add_module(name, copy.deepcopy(trunk) if start is not None else trunk)
+    model.add_module(name, find_trunk(base.causal) if start is None else _trunk_copy(base))
     torch.manual_seed(seed)
     model.score = torch.nn.Linear(base.hidden_size, 1, bias=False, device=base.device)
     torch.nn.init.normal_(model.score.weight, std=HEAD_SPREAD)
@@ -69,12 +71,18 @@ def lora_for_scoring(classifier: PreTrainedModel, settings: LoraSettings) -> Lor
     return config
 
 
+def _trunk_copy(base: Base) -> PreTrainedModel:
+    """Return a copy of the base's layers; sharded ones cannot be copied."""
+    if is_sharded(base.causal):
+        return find_trunk(load_causal(base.name, base.placement)[0])
+    return copy.deepcopy(find_trunk(base.causal))
+
+
 def _merged(model: PreTrainedModel, start: Path) -> PreTrainedModel:
     config, weights = read_adapter(start)
     config = as_causal(config, start)
     config.task_type = None
     wrapped = get_peft_model(model, config)
     set_peft_model_state_dict(wrapped, weights)
-    merged = wrapped.merge_and_unload()
-    assert isinstance(merged, PreTrainedModel), "merging returns the model that was wrapped"
-    return merged
+    assert isinstance(wrapped, PeftModel), "PEFT returns another class for mixed adapter types only"
+    return merge_and_unload(wrapped, "default")

@@ -20,7 +20,7 @@ from data.views.frozen_rows import TrainingRows
 from reward.base import distributed
 from reward.base.adapters import Weights, read_adapter
 from reward.base.frozen_base import Base
-from reward.base.sharding import sharded
+from reward.base.sharding import shard
 from reward.base.stacking import stack
 from reward.base.text.template_options import TemplateOptions
 from reward.placement_settings import SHARDED
@@ -82,8 +82,8 @@ def fit(
         trainer.add_callback(progress)
     classifier = trainer.model.get_base_model()
     assert isinstance(classifier, PreTrainedModel), "`as_classifier` returns one"
-    with sharded(classifier, trainer.model, wanted=settings.strategy == SHARDED):
-        trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
+    shard(classifier, trainer.model, wanted=settings.strategy == SHARDED)
+    trainer.train(resume_from_checkpoint=newest_checkpoint(folder))
     if progress is not None and progress.stopped:
         raise Cancelled
     best = trainer.best_pass

@@ -26,7 +26,7 @@ from data.views.preferences import PreferenceRow
 from labeling.texts.pages import bad_input
 from reward.base.frozen_base import Base
 from reward.base.machine import peak_mb
-from reward.base.sharding import sharded
+from reward.base.sharding import shard
 from reward.base.text.unusable_prompts import UnusablePrompt
 from reward.placement_settings import SHARDED
 from reward.report.left_out import EQUAL
@@ -96,8 +96,8 @@ def run(context: RunContext, settings: DPOSettings) -> RunResult:
         reference = trainer.reference_logps([pair.columns() for pair in held_out])
         progress = Progress(context, CURVES)
         trainer.add_callback(progress)
-        with sharded(model, trained_model(trainer), wanted=settings.strategy == SHARDED):
-            trainer.train(resume_from_checkpoint=newest_checkpoint(trainer.args.output_dir))
+        shard(model, trained_model(trainer), wanted=settings.strategy == SHARDED)
+        trainer.train(resume_from_checkpoint=newest_checkpoint(trainer.args.output_dir))
     if progress.stopped:
         raise Cancelled
     report = held_out_report(trainer, held_out, reference)

@@ -7,12 +7,11 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
-from peft import PeftModel
 from transformers import PreTrainedModel
 from trl import DPOConfig, DPOTrainer
 
@@ -21,7 +20,6 @@ from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.out_of_memory import halved
 from reward.base.patches.trl_tiles import shrink_tiles
-from reward.base.sharding import whole
 from reward.training.arguments import trainer_arguments
 from reward.training.atomic_checkpoints import DraftingTrainer
 from reward.training.steps import StepTrainer
@@ -65,7 +63,7 @@ class PairTrainer(DraftingTrainer, StepTrainer, DPOTrainer):
         )
         patch_lora_layers(trained_model(trainer))
         trainer.step_rows = settings.batch_size
-        trainer.accelerator.gather = distributed.gather_rows  # accelerate's own needs equal shares
+        trainer.accelerator.gather = distributed.gather_rows  # accelerate's own needs equal shapes
         return trainer
 
     def reference_logps(self, rows: Sequence[TokenColumns]) -> np.ndarray:
@@ -101,12 +99,6 @@ class PairTrainer(DraftingTrainer, StepTrainer, DPOTrainer):
             return parts
 
         return np.array(distributed.map_shards(score_shard, rows), np.float32).reshape(-1, 2)
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:  # noqa: ANN401 (TRL's own signature)
-        """Return the figures on held-out rows; the processes may have unequal shares of them."""
-        model = trained_model(self)
-        with whole(cast(PreTrainedModel, model.get_base_model()) if isinstance(model, PeftModel) else model):
-            return super().evaluate(*args, **kwargs)
 
     def compute_loss(
         self,

@@ -27,7 +27,7 @@ from reward.base.frozen_base import Base
 from reward.base.lora_targets import lora_of
 from reward.base.machine import peak_mb
 from reward.base.patches.trl_tiles import shrink_tiles
-from reward.base.sharding import sharded
+from reward.base.sharding import shard
 from reward.placement_settings import SHARDED
 from reward.training.arguments import trainer_arguments
 from reward.training.atomic_checkpoints import DraftingTrainer
@@ -107,8 +107,8 @@ def train(
             check_packing(trainer)
         progress = Progress(context)
         trainer.add_callback(progress)
-        with sharded(model, trained_model(trainer), wanted=settings.strategy == SHARDED):
-            trainer.train(resume_from_checkpoint=newest_checkpoint(context.checkpoints()))
+        shard(model, trained_model(trainer), wanted=settings.strategy == SHARDED)
+        trainer.train(resume_from_checkpoint=newest_checkpoint(context.checkpoints()))
     if progress.stopped:
         raise Cancelled
     return trained_model(trainer)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,7 @@ from labeling.texts.pages import bad_input
 from reward.base.adapters import read_adapter, write_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import library_versions
+from reward.base.merging import merge_and_unload
 from reward.base.patches.lora_forward import patch_forward
 from reward.base.placement import Placement
 from reward.base.stacking import stack
@@ -108,9 +109,8 @@ def merge_parent(base: Base, folder: Path | None) -> PreTrainedModel:
 
 def merge_adapter(base: Base, role: str) -> PreTrainedModel:
     """Return the causal LM with one adapter merged into its weights, without adapters; the base is used up."""
-    # by name: no role is active on a base, so none would be merged
-    merge: Callable[..., PreTrainedModel] = base.model.merge_and_unload  # type: ignore[assignment]  # PEFT forwards it
-    return merge(adapter_names=[role])
+    assert isinstance(base.model, PeftModel), "the role is an adapter of the base"
+    return merge_and_unload(base.model, role)
 
 
 def patch_lora_layers(model: nn.Module) -> None:

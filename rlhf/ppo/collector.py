@@ -106,17 +106,15 @@ class RolloutCollector:
         )
 
     def publish(self) -> None:
-        """Let the sampler take over the weights of the active role, before `sample`.
-
-        The main process alone compares them with a server's, so it needs all weights.
-        """
-        with whole(self.actor.base.causal) if self.sampler.served else nullcontext():
-            self.sampler.publish(self.actor.base)
+        """Let the sampler take over the weights of the active role, before `sample`."""
+        self.sampler.publish(self.actor.base)
 
     def _gather(self, work: Callable[[], T]) -> list[T]:
+        """Return the results of all processes. To sample here, a process needs all weights for every single token."""
+
         def explained() -> T:
             with explain_out_of_memory(self.args):
                 return work()
 
-        with whole(self.actor.base.causal):
+        with nullcontext() if self.sampler.served else whole(self.actor.base.causal):
             return distributed.gather_results(explained)

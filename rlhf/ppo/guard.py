@@ -23,7 +23,6 @@ from typing import Any
 from torch import Tensor
 
 from reward.base import distributed
-from reward.base.sharding import whole
 from reward.protocol import Prompt
 from rlhf.ppo.reward_shaping import RewardUnit, Scorer
 from rlhf.ppo.rollout import join_shards
@@ -131,8 +130,7 @@ class Guard(AlarmCounter):
         def score() -> Tensor:
             return self.scorer.raw_scores([prompts[row] for row in rows], [answers.ids[row] for row in rows])
 
-        with whole(self.scorer.reader.causal):
-            return join_shards(distributed.gather_results(score))
+        return join_shards(distributed.gather_results(score))
 
 
 def _explain(now: GuardReading, best: GuardReading) -> str:

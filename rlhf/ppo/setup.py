@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -73,7 +73,7 @@ def build(
             "a guard scores answers to the validation prompts, and there are none", "Give eval_dataset", field="guard"
         )
     set_seed(args.seed)
-    base = model if isinstance(model, Base) else Base.load(model, placement=placement_on(args.device))
+    base = model if isinstance(model, Base) else _load(model, args)
     reference = add_policy(base, start, peft_config)
     scorer = Scorer(
         base,
@@ -97,3 +97,7 @@ def build(
     state = PPOState(args.kl_coef, scorer.unit, None if observer is None else observer.state)
     validation = Validation(collector, fixed_rows, fixed_prompts, observer, state)
     return PPOSetup(args, base, reference, actor, scorer, collector, observer, prompts, validation, state)
+
+
+def _load(source: str | Path, args: PPOConfig) -> Base:
+    return Base.load(source, placement=replace(placement_on(args.device), sharded=args.shard_base))

@@ -20,7 +20,7 @@ from transformers.trainer_utils import TrainOutput
 from reward.base.adapters import read_adapter
 from reward.base.frozen_base import Base
 from reward.base.machine import LARGE_BASE, keep_freed_memory
-from reward.base.sharding import sharded
+from reward.base.sharding import shard
 from reward.protocol import Rewarder, RewardFunction
 from reward.training.atomic_checkpoints import DraftingTrainer
 from rlhf.ppo.checkpoint import BestPolicy, Identity, load_adapter, load_state, run_identity, save_state
@@ -108,9 +108,9 @@ class PPOTrainer(DraftingTrainer):
         Raises BadInput for an unusable reward, for a checkpoint of another run, and when memory runs out.
         """
         keep_freed_memory(self.base.causal.get_memory_footprint(), LARGE_BASE)
+        shard(self.base.causal, self.collector.actor, wanted=self.args.shard_base)
         self._answer_as_reference()
-        shards = sharded(self.base.causal, self.collector.actor, wanted=self.args.shard_base)
-        with self.base.role(POLICY), explain_out_of_memory(self.args), shards:
+        with self.base.role(POLICY), explain_out_of_memory(self.args):
             output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
             if not self.eval_dataset and self.state.global_step == self.state.max_steps:
                 final = rollout_metrics(self._collect(self.updates_done))  # lets the last update be the best

@@ -10,7 +10,7 @@ from typing import Any
 from data.settings import as_dict, parse_settings
 from data.store import Store
 from labeling.texts.pages import text
-from reward.gpu_need import DDP, GpuNeed
+from reward.gpu_need import DDP, SERVED, GpuNeed
 from reward.memory_estimate import MemoryEstimate
 from reward.placement_settings import SHARDED
 from rlhf.kinds import find_kind
@@ -18,6 +18,8 @@ from rlhf.runs import preflight
 from rlhf.runs.memory_need import estimate_run, free_megabytes
 
 PARTS = ("libraries", "weights", "adapters", "optimizer", "activations", "cache")
+KEYS = {DDP: "ddp", SHARDED: "sharded", SERVED: "served"}
+"""The name of each strategy's number in a text."""
 UNKNOWN = "unknown: this kind loads no base, or the base has no safetensors files on this machine."
 
 
@@ -57,9 +59,8 @@ def describe_memory(memory: dict[str, int]) -> str:
 def describe_gpus(needs: Sequence[GpuNeed], gpus: Sequence[float]) -> str:
     """Return the need of a run on each GPU by strategy, and the GPUs of this machine, in the reader's language."""
     here = text("runs.gpus_here", gpus=len(gpus), size=min(gpus)) if gpus else text("runs.gpus_none")
-    by_strategy = {need.strategy: need.gigabytes for need in needs}
-    if len(by_strategy) > 1:
-        line = text("runs.gpu_need_sharded", ddp=by_strategy[DDP], sharded=by_strategy[SHARDED])
-    else:
-        line = text("runs.gpu_need", need=by_strategy[DDP])
+    parts = {KEYS[need.strategy]: need.gigabytes for need in needs}
+    line = text("runs.gpu_need_sharded", **parts) if len(needs) > 1 else text("runs.gpu_need", need=parts[DDP])
+    if "served" in parts:
+        line += " " + text("runs.gpu_need_served", served=parts["served"])
     return f"{line} {here}"

@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 from data.settings import Settings
 from data.store import Store
 from reward.base.machine import free_host_bytes
-from reward.gpu_need import DDP, GIGABYTE, GpuNeed, need_per_gpu
+from reward.gpu_need import DDP, GIGABYTE, GpuNeed, need_per_gpu, strategies
 from reward.memory_estimate import MemoryEstimate, Workload, estimate_memory
 from reward.model_shape import ModelShape
-from reward.placement_settings import SHARDED, DeviceSettings, read_placement
+from reward.placement_settings import DeviceSettings, read_placement
 from rlhf.runs.base_files import base_folder, base_source
 from rlhf.runs.workloads import COUNTERS, Lengths
 
@@ -66,7 +66,7 @@ def estimate_per_gpu(store: Store, kind: str, settings: Settings, gpus: Sequence
         return []
     shape, work, place = counted
     can_shard = isinstance(settings, DeviceSettings) and settings.shardable and place["quantize"] == "none"
-    strategies = [DDP, *([SHARDED] if len(gpus) > 1 and can_shard and not work.whole else [])]
+    ways = strategies(work) if len(gpus) > 1 and can_shard and not work.whole else (DDP,)
     needs = (
         need_per_gpu(
             shape,
@@ -77,9 +77,9 @@ def estimate_per_gpu(store: Store, kind: str, settings: Settings, gpus: Sequence
             quantize=place["quantize"],
             gigabytes=min(gpus, default=SMALL_GPU),
         )
-        for strategy in strategies
+        for strategy in ways
     )
-    return [GpuNeed(*pair) for pair in zip(strategies, needs, strict=True)]
+    return [GpuNeed(*pair) for pair in zip(ways, needs, strict=True)]
 
 
 def _count(store: Store, kind: str, settings: Settings) -> tuple[ModelShape, Workload, dict[str, str]] | None:

@@ -78,11 +78,12 @@ def _reward(settings: Settings, lengths: Lengths) -> Workload:
 def _ppo(settings: Settings, lengths: Lengths) -> Workload:
     tokens = lengths.prompt + settings.max_new_tokens
     rows = settings.per_device_batch_size or min(PPO_PASS, settings.minibatch)
+    served = Phase("reading", READING_ROWS, tokens, divided=True)  # the decoding is then the server's
     decoding = Phase("decoding", settings.batch_size, tokens, lengths.prompt, divided=True)
     alone = settings.critic == "joint" or settings.estimator == "group"
     trained = 1 if alone else 2  # a critic of its own makes a second pass
     training = Phase("training", rows, tokens, passes=trained, divided=not settings.per_device_batch_size)
-    work = _trained(settings, training, decoding, adapters=4)
+    work = _trained(settings, training, served if settings.rollouts else decoding, adapters=4)
     return replace(work, trained=trained)
 
 

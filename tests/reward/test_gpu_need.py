@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from docs import planning
-from reward.gpu_need import GIGABYTE, cheapest_fit, need_per_gpu
+from reward.gpu_need import GIGABYTE, SERVED, cheapest_fit, need_per_gpu, strategies
 from reward.memory_estimate import Phase, Workload
 from reward.model_shape import ModelShape
 
@@ -14,6 +14,7 @@ LAYER, LAYERS, REST = 10**9, 10, 2 * 10**9
 SHAPE = ModelShape(LAYERS, 1024, 4096, 1024, 512, 1000, 0, LAYERS * LAYER + REST, LAYERS * LAYER, 10**6)
 TRAINING = Phase("training", 16, 64, logits="none")
 READING = Phase("reading", 16, 64, logits="none")
+DECODING = Phase("decoding", 16, 64, 64, logits="none")
 STATES = (4 + 12) * 16 * 10**6 / 1e9
 """GB of one trained adapter of rank 16: float32 weights, and what AdamW keeps."""
 ACTIVATIONS = 2 * 64 * (6 * 1024 + 3 * 1024 + 2 * 512 + 4 * 4096) * LAYERS / 1e9
@@ -31,15 +32,28 @@ def test_by_ddp_a_gpu_holds_all_weights_and_its_share_of_the_rows():
         assert need == pytest.approx(weights + STATES + 16 / gpus * ACTIVATIONS, abs=4 / GIGABYTE)
 
 
-def test_a_sharded_base_takes_its_part_and_two_layers_in_a_training_pass_and_all_layers_elsewhere():
+def test_a_sharded_base_takes_its_part_and_two_layers_unless_the_run_decodes():
     many = work(Phase("training", 16 * 1024, 64, logits="none"))
     held = 2 * (LAYERS * LAYER / 8 + 2 * LAYER + REST) / 1e9
     need = need_per_gpu(SHAPE, many, gpus=8, strategy="sharded")
     assert need == pytest.approx(held + STATES + 2 * 1024 * ACTIVATIONS, abs=4 / GIGABYTE)
+    read = held + STATES + 2 * 2 * 64 * (4 * 1024 + 3 * 4096) / 1e9
+    assert need_per_gpu(SHAPE, work(READING), gpus=8, strategy="sharded") == pytest.approx(read, abs=4 / GIGABYTE)
     whole = 2 * (LAYERS * LAYER / 8 + LAYERS * LAYER + REST) / 1e9 + STATES
-    assert need_per_gpu(SHAPE, work(TRAINING), gpus=8, strategy="sharded") == pytest.approx(whole, abs=4 / GIGABYTE)
-    reading = need_per_gpu(SHAPE, work(TRAINING, READING), gpus=8, strategy="sharded")
-    assert reading == pytest.approx(whole + 2 * 2 * 64 * (4 * 1024 + 3 * 4096) / 1e9, abs=4 / GIGABYTE)
+    decoding = need_per_gpu(SHAPE, work(TRAINING, READING, DECODING), gpus=8, strategy="sharded")
+    assert decoding == pytest.approx(whole + 2 * 2 * 64 * (4 * 1024 + 3 * 4096) / 1e9, abs=0.1)
+    served = need_per_gpu(SHAPE, work(TRAINING, READING, DECODING), gpus=8, strategy=SERVED)
+    assert served == pytest.approx(need_per_gpu(SHAPE, work(TRAINING, READING), gpus=8, strategy="sharded"), abs=0.01)
+
+
+def test_only_a_run_that_decodes_has_its_rollouts_served():
+    assert strategies(work(TRAINING, READING)) == ("ddp", "sharded")
+    assert strategies(work(TRAINING, DECODING)) == ("ddp", "sharded", SERVED)
+
+
+@pytest.mark.parametrize("kind", planning.TITLES)
+def test_a_70b_base_fits_eight_gpus_of_80_gb_sharded(kind):
+    assert "sharded" in planning.cell(kind, planning.SHAPES["70B"], 8, 80)
 
 
 def test_ddp_goes_before_a_sharded_base_and_one_gpu_shards_nothing():

@@ -7,6 +7,7 @@ import hashlib
 import json
 
 import torch
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from data.errors import BadInput
@@ -26,8 +27,15 @@ def weights_hash(model: PreTrainedModel) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(_sampled(tensor.flatten()).to("cpu", torch.bfloat16).view(torch.uint8).numpy().tobytes())
+        digest.update(
+            _sampled(_gathered(tensor).flatten()).to("cpu", torch.bfloat16).view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()[:16]
+
+
+def _gathered(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the whole of a sharded tensor; all processes must call it together."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def _sampled(numbers: torch.Tensor) -> torch.Tensor:
@@ -44,7 +52,7 @@ def former_weights_hash(model: PreTrainedModel) -> str:
     """Return the hash of every tensor's name, shape and first 8 numbers, as earlier reward models record it."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        head = tensor.flatten()[:8].to("cpu", torch.bfloat16).float()
+        head = _gathered(tensor).flatten()[:8].to("cpu", torch.bfloat16).float()
         digest.update(f"{name} {tuple(tensor.shape)} {head.tolist()}".encode())
     return digest.hexdigest()[:16]
 

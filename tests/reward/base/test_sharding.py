@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from accelerate.data_loader import BatchSamplerShard
 from torch import nn
+from torch.utils.data import BatchSampler
+from transformers import TrainingArguments
 
 from data.errors import BadInput
 from reward.base import distributed, sharding
 from reward.base.architecture import decoder_layers
-from reward.base.sharding import held_numbers, sharded, whole
+from reward.base.sharding import held_numbers, shard, whole
 from tests.support.ppo_parts import tiny_base
 
 
@@ -22,8 +25,8 @@ def model(tmp_path, monkeypatch):
 
 
 def refused(model, message):
-    with pytest.raises(BadInput, match=message) as problem, sharded(model, model):
-        pass
+    with pytest.raises(BadInput, match=message) as problem:
+        shard(model, model)
     assert problem.value.field == "strategy"
 
 
@@ -51,6 +54,16 @@ def test_one_process_has_nothing_to_share(model, monkeypatch):
 
 def test_nothing_changes_for_a_run_that_does_not_ask(model):
     every = sum(weight.numel() for weight in model.parameters())
-    with sharded(model, model, wanted=False), whole(model):
+    shard(model, model, wanted=False)
+    with whole(model):
         assert held_numbers(model) == every
     assert not hasattr(model, "_ddp_params_and_buffers_to_ignore")
+
+
+@pytest.mark.parametrize("rows", range(1, 10))
+def test_an_evaluation_by_a_trainer_has_equal_passes_in_all_processes(rows, tmp_path):
+    """Outside of shards of work all processes gather a layer at once, and none may make one more pass."""
+    assert TrainingArguments(str(tmp_path), use_cpu=True).accelerator_config.even_batches
+    batches = BatchSampler(range(rows), batch_size=2, drop_last=False)
+    shares = [list(BatchSamplerShard(batches, 2, number)) for number in range(2)]
+    assert list(map(len, shares[0])) == list(map(len, shares[1]))

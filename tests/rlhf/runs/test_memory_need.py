@@ -9,9 +9,11 @@ import gradio as gr
 import pytest
 
 import app
+from data.errors import BadInput
 from data.settings import parse_settings
 from labeling.texts.reader import writing_in
 from reward.base import memory
+from reward.gpu_need import GpuNeed
 from reward.memory_estimate import ELEMENTS, LIBRARIES, LOGIT_COPIES, SHARE, estimate_memory
 from reward.model_shape import ModelShape
 from reward.placement_settings import write_placement
@@ -19,8 +21,9 @@ from rlhf.kinds import KINDS, find_kind
 from rlhf.pages.runs.form import RunForm
 from rlhf.ppo.rollout import STATS_ROWS
 from rlhf.ppo.run import PASS
-from rlhf.runs.dry_run import describe_memory, look_ahead
+from rlhf.runs.dry_run import describe_gpus, describe_memory, look_ahead
 from rlhf.runs.memory_need import estimate_per_gpu, estimate_run, gpu_gigabytes, longest_rows
+from rlhf.runs.preflight_rollouts import check_rollouts
 from rlhf.runs.workloads import COUNTERS, PPO_PASS, READING_ROWS, Lengths
 from tests.bench.memory import measure_shape
 from tests.support.tiny_home import make_tiny_home
@@ -198,6 +201,8 @@ def test_the_need_of_each_gpu_has_a_line_for_each_strategy_that_the_run_can_take
         return [need.strategy for need in estimate_per_gpu(tiny_home, kind, parsed, gpus)]
 
     assert strategies("sft") == ["ddp", "sharded"]
+    assert strategies("ppo") == ["ddp", "sharded", "sharded, rollouts"]
+    assert strategies("ppo", rollouts="http://gpu1:8000") == ["ddp", "sharded"]
     assert strategies("sft", gpus=()) == strategies("sft", finetuning="full") == ["ddp"]
     assert strategies("ppo", quantize="4bit") == strategies("sample") == ["ddp"]
     assert strategies("simulate") == []
@@ -212,6 +217,24 @@ def test_the_form_says_what_a_gpu_needs_and_what_is_here(tiny_home, monkeypatch)
     gpu_gigabytes.cache_clear()
     assert "with strategy=ddp, and" in form.memory({})
     assert "Here there are 2 GPU(s) of 86 GB." in form.memory({})
+    served = [GpuNeed("ddp", 150.0), GpuNeed("sharded", 159.0), GpuNeed("sharded, rollouts", 30.0)]
+    assert "With sharded and rollouts on other GPUs it is about 30.0 GB. Here" in describe_gpus(served, EIGHT)
     with writing_in("ko"):
         assert "86 GB GPU가 2개" in form.memory({})
     gpu_gigabytes.cache_clear()
+
+
+def test_a_sharded_base_larger_than_a_gpu_needs_rollouts_on_servers(tiny_home, monkeypatch):
+    def check(**settings):
+        check_rollouts(tiny_home, parse_settings(find_kind("ppo").settings_class(), {"strategy": "sharded"} | settings))
+
+    size = {"size": 0.1}
+    monkeypatch.setattr("rlhf.runs.preflight_rollouts.gpu_gigabytes", lambda: (80.0, size["size"]))
+    check()
+    size["size"] = 1e-6
+    with pytest.raises(BadInput, match="PPO gathers a sharded base to sample") as problem:
+        check()
+    assert problem.value.field == "rollouts"
+    assert "rollouts=URL" in problem.value.remedy
+    check(rollouts="http://gpu1:8000")
+    check(strategy="ddp")

@@ -19,11 +19,14 @@ import torch
 from safetensors.torch import save_file
 from transformers import TrainerCallback
 
-from reward.base import distributed
+from reward.base import distributed, memory
+from reward.base.architecture import decoder_layers
 from reward.base.frozen_base import Base
 from reward.base.sharding import held_numbers
 from rlhf.ppo.checkpoint import last_checkpoint
 from rlhf.ppo.trainer import PPOTrainer
+from rlhf.sampling.served.served_sampler import Served
+from rlhf.sampling.served.server import Server
 from tests.support.ppo_parts import ppo_config, ppo_trainer, random_judge, share_of_letters
 
 HELD_OUT = [{"prompt": f"Give {number} tips."} for number in range(5)]  # odd: two processes have uneven shares
@@ -38,11 +41,13 @@ def main(
     evaluate: bool = True,
     threads: int = 0,
     judged: bool = False,
+    rollouts: str = "",
     **options,
 ) -> None:
     """Train, and write down the end. `threads`: as many as another process has, whose bits are compared.
 
-    `judged`: reward and guard are adapters on the policy's base.
+    `judged`: reward and guard are adapters on the policy's base. `rollouts`: the address of a server that samples; then
+    every row is scored in a pass of its own.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -52,6 +57,9 @@ def main(
     trainer = ppo_trainer(
         base, config, held_out=HELD_OUT if evaluate else None, start=folder / "start", reward=reward, guard=guard
     )
+    if rollouts:
+        memory.tokens_per_pass = lambda *_: 1
+        trainer.collector.sampler = Served(lambda _: [Server(rollouts)], folder / "served", "run1", lambda _: None)
     held = Held(base)
     trainer.add_callback(held)
     if kill.startswith("saving"):
@@ -62,16 +70,26 @@ def main(
     if distributed.rank() == 0:
         write_end(trainer, folder)
         (folder / "held.json").write_text(json.dumps(numbers))
+        (folder / "most.json").write_text(json.dumps(held.most))
+    if rollouts:
+        trainer.collector.sampler.close()
 
 
 class Held(TrainerCallback):
-    """Note how many numbers of the base this process holds after each optimizer step."""
+    """Note how many numbers of the base this process holds after each optimizer step, and the most in any pass."""
 
     def __init__(self, base: Base) -> None:
-        self.base, self.numbers = base, []
+        self.base, self.numbers, self.most = base, [], 0
 
     def on_step_end(self, *_, **__):
         self.numbers.append(held_numbers(self.base.causal))
+
+    def on_train_begin(self, *_, **__):
+        for layer in decoder_layers(self.base.causal):  # after torch's own hook, which gathers the layer
+            layer.register_forward_pre_hook(lambda *_: self.note())
+
+    def note(self) -> None:
+        self.most = max(self.most, held_numbers(self.base.causal))
 
 
 class Reward:

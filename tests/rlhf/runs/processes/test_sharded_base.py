@@ -22,7 +22,8 @@ from rlhf.kinds import KINDS
 from tests.support import PATIENCE, ROOT
 from tests.support.labeled_notes import fill
 from tests.support.ppo_parts import starting_adapter, tiny_base
-from tests.support.tiny_model import make_ending_model
+from tests.support.tiny_model import make_ending_model, make_tiny_model
+from tests.support.vllm.server import vllm_server
 
 TWO = ROOT / "docs" / "accelerate" / "two-cpus.yaml"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -40,31 +41,60 @@ JUDGED = OPTIONS | {"judged": True, "critic": "reward", "activation_checkpointin
 """Five adapters on one base, two of them trained; the backward pass computes each layer again."""
 
 
+def do_ppo(folder, options, layers):
+    """Train by DDP, sharded, and from a sharded run's checkpoint; return the base and the three runs' folders."""
+    base = tiny_base("llama", folder)
+    starting_adapter(base, folder, config=lora_config(base.causal, layers=layers))
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(TWO)]
+    command += ["-m", "tests.support.processes.sharded_ppo", str(folder), json.dumps(options)]
+    ended = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    return base, [folder / name for name in ("ddp", "sharded", "resumed")]
+
+
+def check_equal(folders):
+    """All runs end with the bits, the best policy and the logs of the first."""
+    ddp, *others = (load_file(folder / "end.safetensors") for folder in folders)
+    assert {"best", "last", "moment", "square"} <= {name.split(".")[0] for name in ddp}
+    for tensors in others:
+        assert tensors.keys() == ddp.keys()
+        assert [name for name in ddp if not torch.equal(tensors[name], ddp[name])] == []
+    ends = [json.loads((folder / "end.json").read_text()) for folder in folders]
+    assert [end["best"] for end in ends[1:]] == [ends[0]["best"]] * 2
+    assert ends[1]["logs"] == ends[0]["logs"]
+
+
+def check_held(base, folders):
+    """After a step each process of a sharded run holds half of the layers. Return the numbers of all, and of a part."""
+    held = [json.loads((folder / "held.json").read_text()) for folder in folders]
+    every, *parts = ({number for numbers in processes for number in numbers} for processes in held)
+    (every,) = every
+    part = every - layer_numbers(base) // 2
+    assert parts == [{part}] * 2
+    return every, part
+
+
 @pytest.mark.parametrize(
     ("options", "layers"),
     [(OPTIONS, "1-"), (JUDGED, "")],
     ids=["joint critic above a frozen layer", "adapters for all roles"],
 )
 def test_ppo_on_a_sharded_base_has_the_bits_of_ddp_and_holds_half_of_its_layers(tmp_path, options, layers):
-    base = tiny_base("llama", tmp_path)
-    starting_adapter(base, tmp_path, config=lora_config(base.causal, layers=layers))
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(TWO)]
-    command += ["-m", "tests.support.processes.sharded_ppo", str(tmp_path), json.dumps(options)]
-    ended = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
-    assert ended.returncode == 0, ended.stderr[-5000:]
-    ddp, *others = (load_file(tmp_path / name / "end.safetensors") for name in ("ddp", "sharded", "resumed"))
-    assert {"best", "last", "moment", "square"} <= {name.split(".")[0] for name in ddp}
-    for tensors in others:
-        assert tensors.keys() == ddp.keys()
-        assert [name for name in ddp if not torch.equal(tensors[name], ddp[name])] == []
-    ends = [json.loads((tmp_path / name / "end.json").read_text()) for name in ("ddp", "sharded", "resumed")]
-    assert [end["best"] for end in ends[1:]] == [ends[0]["best"]] * 2
-    assert ends[1]["logs"] == ends[0]["logs"]
-    held = [json.loads((tmp_path / name / "held.json").read_text()) for name in ("ddp", "sharded", "resumed")]
-    whole, *parts = ({number for numbers in processes for number in numbers} for processes in held)
-    frozen = sum(weight.numel() for layer in decoder_layers(base.causal) for weight in layer.parameters())
-    (every,) = whole
-    assert parts == [{every - frozen // 2}] * 2
+    base, folders = do_ppo(tmp_path, options, layers)
+    check_equal(folders)
+    check_held(base, folders)
+
+
+def test_with_a_server_no_process_ever_holds_two_layers_beside_its_part(tmp_path):
+    """Each row is a pass, of which the processes have unequal numbers: 3 and 2 in a validation."""
+    make_tiny_model("llama", tmp_path / "served")
+    with vllm_server(tmp_path / "served") as server:
+        base, folders = do_ppo(tmp_path, JUDGED | {"rollouts": server.url}, "")
+    check_equal(folders)
+    _, part = check_held(base, folders)
+    layer = layer_numbers(base) // len(decoder_layers(base.causal))
+    most = [json.loads((folder / "most.json").read_text()) for folder in folders[1:]]
+    assert most == [part + layer // 2] * 2
 
 
 FAST = {"rank": 2, "learning_rate": 1e-2, "batch_size": 8}
@@ -135,16 +165,12 @@ def test_a_training_on_a_sharded_base_has_the_bits_and_the_figures_of_ddp(traine
         key: curves[1][key] for key in ("loss", "grad_norm")
     }
     (every,), (part,) = (held_by(output, run) for run in (ddp, shared))
-    assert every - part == layer_numbers(store) // 2
+    assert every - part == layer_numbers(Base.load(store.policies.get("p1").base)) // 2
 
 
-def layer_numbers(store):
-    """Return how many numbers the decoder layers of the home's base have."""
-    return sum(
-        w.numel()
-        for layer in decoder_layers(Base.load(store.policies.get("p1").base).causal)
-        for w in layer.parameters()
-    )
+def layer_numbers(base):
+    """Return how many numbers the decoder layers of a base have."""
+    return sum(weight.numel() for layer in decoder_layers(base.causal) for weight in layer.parameters())
 
 
 def test_a_sharded_training_that_was_stopped_ends_with_the_bits_of_ddp(trained):
