@@ -19,16 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from data.errors import BadInput, Refused
 from data.ids import POLICY
-from data.logs import LOG
 from data.records import Policy, RewardModel, Run
 from data.store import Store
 from rlhf.jobs.archive import pack, unpack
 from rlhf.jobs.bundle import base_names, needed_models
 from rlhf.jobs.job_home import Job
 from rlhf.jobs.receive import DRAFTS, run_over
-from rlhf.kinds import find_kind
 from rlhf.runs.disk_use import run_folder
-from rlhf.runs.launch import queue_judging
+from rlhf.runs.launch import judge_trained
 
 RESULT = "result.json"
 MODELS = "models"
@@ -98,7 +96,7 @@ def publish_end(store: Store, run: Run, archive: Path) -> Run:
             names = {model.id: _publish(store, run, model, folder / MODELS / model.id) for model in end.produced}
             report = _renamed(end.report, names)
             if end.state == "done":
-                report = _judge(store, run, report)
+                report = judge_trained(store, run, report)
             run = store.runs.finish(run.id, end.state, error=end.error, produced=list(names.values()), report=report)
     if run.state == "done":
         shutil.rmtree(own / "checkpoint", ignore_errors=True)
@@ -161,16 +159,6 @@ def _refuse_foreign(run: Run, parents: list[Policy | RewardModel], model: Produc
         value = columns.get(name)
         if value is not None and value not in allowed:
             raise Refused(f"{model.id} names {name} {value!r}, which {run.public} was not given", "Start it again.")
-
-
-def _judge(store: Store, run: Run, report: dict[str, Any]) -> dict[str, Any]:
-    """Queue the pairs that judge what was trained. What goes wrong is logged, and the training counts all the same."""
-    try:
-        with store.transaction():
-            return queue_judging(store, run, find_kind(run.kind), report)
-    except Exception:
-        LOG.exception("no pairs were queued to judge the policy of %s", run.public)
-        return report
 
 
 def _renamed(report: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
