@@ -108,7 +108,10 @@ def publish_rows(store: Store, run: Run, rows: Rows) -> tuple[dict[int, int], li
     contests = _contests(store, run) if rows.evaluations else set()
     for row in rows.evaluations:
         if (row.policy_id, row.against_id) not in contests:
-            about = {"policy": public_id(POLICY, row.policy_id), "against": public_id(POLICY, row.against_id)}
+            about: dict[str, Any] = {
+                "policy": public_id(POLICY, row.policy_id),
+                "against": public_id(POLICY, row.against_id),
+            }
             raise bad_input("refused.job_contest", kind=Refused, run=run.public, **about)
         report = row.report | judge_partially(store, run, {"evaluations": [row.report]})["evaluations"][0]
         store.evaluations.add(row.policy_id, row.against_id, _judge_name(run), report, run.id)

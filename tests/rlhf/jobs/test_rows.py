@@ -118,6 +118,24 @@ def test_a_judge_that_drove_a_policy_is_partial_although_its_rows_are_not_sent(h
     assert evaluation["judge_partial"] == "r1 drove p2"
 
 
+def test_a_cancelled_sampling_keeps_its_finished_answers(homes, tmp_path):
+    store, before = homes[1], homes[1].completions.count()
+    given = as_dict(parse_settings(KINDS["sample"].settings_class(), RUNS["sample pairs"] | {"seed": 5}))
+    run = enqueue(store, "sample", given | {"launcher": "worker"}, by="rae")
+    store.runs.claim_elsewhere("claim-cancelled", "node", run.id)
+    make_bundle(store, run, tmp_path / "bundle.tar")
+    job = make_job(tmp_path / "bundle.tar", tmp_path / "job", Claimed(run.id, None, "token"), "http://server", {})
+    there = job.open_store()
+    there.runs.claim()
+    work(there, job.run(there), KINDS["sample"])
+    there.execute("UPDATE runs SET state = 'cancelled', report = '{}' WHERE id = ?", [run.id])
+    pack_end(job, there, tmp_path / "end.tar")
+    there.close()
+    assert publish_end(store, store.runs.get(run.id), tmp_path / "end.tar").state == "cancelled"
+    assert store.completions.count() == before + 16
+    assert len([pair for pair in store.pairs.all() if pair.run_id == run.id]) == 8
+
+
 ANSWER = {"prompt_id": 1, "policy_id": 1, "text": "a", "token_ids": [1], "sampling": {}, "number": 0, "ended": True}
 
 
