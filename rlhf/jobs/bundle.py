@@ -23,7 +23,7 @@ from data.views.run_rows import NeededRows, copy_run_rows
 from labeling.quality.agreement import MEASURED, write_agreement
 from rlhf.jobs.archive import pack
 from rlhf.jobs.base_files import find_base, hash_base
-from rlhf.launchers.elsewhere import JOB_FILE
+from rlhf.launchers.elsewhere import BUNDLES, JOB_FILE
 from rlhf.models.start_policy import BEST_OF_N
 from rlhf.ppo.settings import NO_GUARD
 from rlhf.runs.disk_use import run_folder
@@ -31,8 +31,6 @@ from rlhf.runs.processes.plan import ACCELERATE_CONFIG
 
 ALL_PROMPTS = ("sft", "ppo", "rejection", "best-of-n", "sample", "compare", "embed")
 """Kinds of run that read prompts beside their snapshot's."""
-BUNDLES = "bundles"
-"""Folder in the home's `cache` that holds the bundles of runs that have not ended."""
 SCORED = ("ppo", "rejection", "best-of-n", "compare")
 """Kinds of run whose setting `reward` names the reward model that scores answers."""
 
@@ -56,12 +54,6 @@ def find_bundle(store: Store, run: Run) -> Path:
     finally:
         draft.unlink(missing_ok=True)
     return file
-
-
-def delete_bundle(home: Path, run: Run) -> None:
-    """Delete the bundle of a run that has ended."""
-    for file in (home / "cache" / BUNDLES).glob(f"{run.public}-*.tar"):
-        file.unlink(missing_ok=True)
 
 
 def make_bundle(store: Store, run: Run, out: Path) -> None:

@@ -19,8 +19,8 @@ from data.store import Store
 from labeling.texts.pages import bad_input
 from rlhf.jobs.archive import unpack
 from rlhf.jobs.base_files import read_hash
-from rlhf.jobs.bundle import BUNDLES
 from rlhf.jobs.manifest import FILES, MANIFEST, Manifest, ManifestFile, describe_files
+from rlhf.launchers.elsewhere import BUNDLES
 from rlhf.runs.disk_use import run_folder
 
 DRAFTS = (".checkpoint.", ".result.")

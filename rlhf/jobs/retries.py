@@ -13,7 +13,7 @@ from pathlib import Path
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
 """Seconds of the first pause, and most seconds of a later one."""
 PATIENCE = 6 * 3600.0
-"""Seconds after the first error in which the worker goes on to try."""
+"""Seconds after the first error in which the worker tries again."""
 
 
 class Unsent(Exception):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data.ids import REWARD_MODEL
+from data.records import Run
 from data.settings import Settings
 from data.starter import SOURCE
 from data.store import Store
@@ -18,8 +19,16 @@ KINDS = ("pretrain", "sft", "dpo", "reward", "ppo", "rejection", "best-of-n", "s
 """Kinds of run whose rows can be sent, and whose results can be published in one transaction."""
 REASONS = {"online": "elsewhere_online", "quantity": "elsewhere_trial", "ab": "elsewhere_trial"}
 """The texts that say why another kind needs this machine."""
+BUNDLES = "bundles"
+"""Folder in the home's `cache` that holds the bundles of runs that have not ended."""
 JOB_FILE = "job.json"
 """File in a job home: the home of one run on another machine."""
+
+
+def delete_bundle(home: Path, run: Run) -> None:
+    """Delete the bundle of a run that has ended."""
+    for file in (home / "cache" / BUNDLES).glob(f"{run.public}-*.tar"):
+        file.unlink(missing_ok=True)
 
 
 def is_job_home(home: Path) -> bool:

@@ -13,7 +13,7 @@ from data.records import Run
 from data.store import Store
 from labeling.texts.pages import stored_line
 from rlhf.common.locks import SERVER, is_locked
-from rlhf.jobs.bundle import delete_bundle
+from rlhf.launchers.elsewhere import delete_bundle
 
 SILENT_SECONDS = 180.0
 """Seconds of a worker's silence, while the server works, after which its run is lost."""

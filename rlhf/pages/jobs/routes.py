@@ -25,7 +25,7 @@ from labeling.accounts.gate import JOBS
 from labeling.http.bodies import UPLOAD_LIMIT, limit_of, read_bytes, receive_file
 from labeling.http.responses import error_response
 from labeling.texts.pages import bad_input
-from rlhf.jobs.bundle import delete_bundle, find_bundle
+from rlhf.jobs.bundle import find_bundle
 from rlhf.jobs.manifest import Manifest
 from rlhf.jobs.receive import (
     Claim,
@@ -38,6 +38,7 @@ from rlhf.jobs.receive import (
 )
 from rlhf.jobs.receive_checkpoint import missing_files, receive_checkpoint
 from rlhf.jobs.results import publish_end
+from rlhf.launchers.elsewhere import delete_bundle
 
 Body = TypeVar("Body", bound=BaseModel)
 Work = Callable[[Request], Awaitable[Response]]

@@ -13,7 +13,9 @@ from data.settings import as_dict
 from data.texts import translate_line
 from reward import optional_packages
 from rlhf.common.locks import SERVER, acquire_lock
+from rlhf.kinds import KINDS
 from rlhf.launchers import remote
+from rlhf.launchers.elsewhere import check_launcher
 from rlhf.launchers.local import LocalLauncher
 from rlhf.launchers.remote import WorkerLauncher
 from rlhf.launchers.run_queue import RunQueue
@@ -121,8 +123,6 @@ def test_a_run_that_reports_its_end_while_the_reason_is_looked_for_keeps_that_en
     ("kind", "settings", "said"),
     [
         ("online", {"launcher": "worker"}, "asks people while it trains"),
-        ("quantity", {"launcher": "worker"}, "reuses policies that this home has trained before"),
-        ("ab", {"launcher": "worker"}, "reuses policies that this home has trained before"),
         ("embed", {"launcher": "worker", "model": "all-MiniLM"}, "the model 'all-MiniLM' is not sent"),
         ("sample", {"launcher": "worker", "from": "p2"}, "'own' is a source of this machine"),
         ("rejection", {"launcher": "worker", "reward": "own"}, "'own' is a source of this machine"),
@@ -142,6 +142,14 @@ def test_what_needs_this_machine_is_refused_before_it_is_queued(tiny_store, kind
     with pytest.raises(BadInput, match=said):
         enqueue(tiny_store, kind, settings, by="rae")
     assert tiny_store.runs.all() == []
+
+
+@pytest.mark.parametrize("kind", ["quantity", "ab"])
+def test_a_trial_is_refused_by_name_with_the_reason(tiny_store, kind):
+    settings = KINDS[kind].settings_class()(launcher="worker")
+    with pytest.raises(BadInput, match=f"kind {kind} reuses policies that this home has trained before") as raised:
+        check_launcher(tiny_store, kind, settings)
+    assert "These kinds work elsewhere: pretrain, sft, " in raised.value.remedy
 
 
 @pytest.mark.parametrize("launcher", ["local", "worker"])
