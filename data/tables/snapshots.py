@@ -44,6 +44,10 @@ class Snapshots(Table):
         """Return the snapshot, by number or public id. Raises BadInput if there is none."""
         return self._one("id", parse_id(id, SNAPSHOT))
 
+    def by_hash(self, hash: str) -> Snapshot:
+        """Return the snapshot of that content. Raises BadInput if there is none."""
+        return self._one("hash", hash)
+
     def all(self) -> list[Snapshot]:
         """Return all snapshots, oldest first."""
         return [_snapshot(row) for row in self._store.rows("SELECT * FROM snapshots ORDER BY id")]

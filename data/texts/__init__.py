@@ -22,6 +22,8 @@ TEXTS: dict[str, dict[str, str]] = {}
 REMEDY = "_remedy"
 STORED = ("error.", "train.note.")
 """Beginnings of the keys of lines that are stored, with or without a remedy."""
+INNER = "inner"
+"""The name of a blank that holds a stored line."""
 LONGEST = 2000
 """Characters of a line that is matched; longer ones are traces of programs."""
 _BLANK = re.compile(r"\{(\w+)[^}]*\}")
@@ -55,6 +57,7 @@ def say(language: str, key: str, /, **values: object) -> str:
             name: value.in_language(language) if isinstance(value, Translatable) else value
             for name, value in values.items()
         }
+        values |= {INNER: translate_line(str(values[INNER]), language)} if INNER in values else {}
     return _Plurals().vformat(text, (), values) if "|" in text else text.format(**values)
 
 
@@ -93,6 +96,7 @@ def translate_line(line: str, language: str) -> str:
     for key, pattern in _stored_patterns():
         if match := pattern.fullmatch(line):
             found = match.groupdict(default="")
+            found |= {INNER: translate_line(found[INNER], language)} if INNER in found else {}
             problem, remedy = (_fill(TEXTS[language].get(part, ""), found) for part in (key, key + REMEDY))
             field = f" {say(language, 'in_field', field=found['field_'])}" if found["field_"] else ""
             return f"{found['place_']}{problem}{field}{'. ' if remedy else ''}{remedy}"
@@ -101,11 +105,16 @@ def translate_line(line: str, language: str) -> str:
 
 @cache
 def _stored_patterns() -> list[tuple[str, re.Pattern[str]]]:
-    """Return (key, pattern of its line) for each error and note, the most specific texts first."""
+    """Return (key, pattern of its line) for each error and note, the most specific texts first.
+
+    A line that holds another one comes before all.
+    """
     english = TEXTS[FALLBACK]
     stored = {key for key in english if key + REMEDY in english or key.startswith(STORED)}
     texts = {key: (english[key], english.get(key + REMEDY, "")) for key in stored if not key.endswith(REMEDY)}
-    keys = sorted(texts, key=lambda key: (-len(_BLANK.sub("", "".join(texts[key]))), key))
+    keys = sorted(
+        texts, key=lambda key: (f"{{{INNER}}}" not in texts[key][0], -len(_BLANK.sub("", "".join(texts[key]))), key)
+    )
     return [(key, re.compile(_pattern(*texts[key]), re.DOTALL)) for key in keys]
 
 

@@ -33,7 +33,7 @@ BODY_LIMITS = {
 """The only routes of people that may carry more, by their path below the root."""
 UPLOAD_LIMIT = 64 * 1024**3
 """Bytes of an archive that a worker sends: checkpoints, or whole weights."""
-JOB_LIMITS = {"report": 4 * 1024**2, "checkpoint": UPLOAD_LIMIT, "end": UPLOAD_LIMIT}
+JOB_LIMITS = {"report": 4 * 1024**2, "manifest": 32 * 1024**2, "checkpoint": UPLOAD_LIMIT, "end": UPLOAD_LIMIT}
 """Bytes that a worker may send, by the last part of the path."""
 JOB = re.compile(r"/api/v1/jobs/\d+/(\w+)")
 DEPTH = 32

@@ -12,8 +12,8 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from data.errors import BadInput
 from labeling.http.bodies import UPLOAD_LIMIT
+from labeling.texts.pages import bad_input
 
 UPLOAD_FILES = 100_000
 """Most members of an archive."""
@@ -62,7 +62,7 @@ def unpack(file: Path, folder: Path, allowed: Iterable[str]) -> None:
                 _refuse(member, places)
                 archive.extract(member, folder, filter="data")
     except (tarfile.TarError, EOFError) as problem:
-        raise BadInput(f"the archive cannot be read: {problem}", "Send it again.") from None
+        raise bad_input("refused.job_archive", problem=str(problem)) from None
 
 
 def _counted(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -70,9 +70,7 @@ def _counted(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for number, member in enumerate(archive):
         size += member.size
         if number >= UPLOAD_FILES or size > UPLOAD_LIMIT:
-            raise BadInput(
-                f"the archive holds more than {UPLOAD_FILES:,} files or {UPLOAD_LIMIT:,} bytes", "Send less."
-            )
+            raise bad_input("refused.job_archive_size", files=UPLOAD_FILES, size=UPLOAD_LIMIT)
         yield member
 
 
@@ -81,4 +79,4 @@ def _refuse(member: tarfile.TarInfo, allowed: tuple[PurePosixPath, ...]) -> None
     place = PurePosixPath(member.name)
     inside = not place.is_absolute() and ".." not in place.parts and "\\" not in member.name
     if not inside or not member.isreg() or not any(place.is_relative_to(name) for name in allowed):
-        raise BadInput(f"the archive holds {member.name[:80]!r}, which does not belong there", "Send another one.")
+        raise bad_input("refused.job_archive_member", name=member.name[:80])

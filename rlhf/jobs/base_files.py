@@ -42,13 +42,18 @@ def hash_base(folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     files = [*(folder / name for name in TEXTS if (folder / name).is_file()), *weights]
     states = [(path, path.stat()) for path in files]
-    parts = {path.name: _hash_file(path, state.st_size, state.st_mtime_ns) for path, state in states}
+    parts = {path.name: hash_file(path, state.st_size, state.st_mtime_ns) for path, state in states}
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
 
 
 @lru_cache(maxsize=4096)
-def _hash_file(path: Path, size: int, changed: int) -> str:
-    """Return the hash of a file, computed once for each of its states."""
+def hash_file(path: Path, size: int, changed: int) -> str:
+    """Return the hash of a file, computed once for each of its states: its size, and the time of its last change."""
+    return read_hash(path)
+
+
+def read_hash(path: Path) -> str:
+    """Read a file and return its hash."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while part := file.read(READ_BYTES):

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import BadInput
 from data.version import __version__
+from labeling.texts.pages import bad_input
 from rlhf.common.http_json import BUSY
 from rlhf.jobs.job_home import Claimed
+from rlhf.jobs.manifest import Manifest
 
 if TYPE_CHECKING:
     import httpx
@@ -23,6 +25,8 @@ ALIVE_SECONDS = 10.0
 """Seconds between two empty reports while a worker is busy with large files."""
 AWAY = BUSY | {507}
 """Statuses after which the same request is sent again: the server is busy, starting, or its disk is full."""
+BROKEN = 500
+"""The status of an error that the server did not foresee."""
 REFUSED = frozenset({401, 403, 410})
 """Statuses after which nothing more is sent: the token is not valid, or the run is over."""
 PART_BYTES = 1024**2
@@ -30,6 +34,14 @@ PART_BYTES = 1024**2
 
 class ServerAway(Exception):
     """The server cannot be reached or is busy. What it lacks is sent later."""
+
+
+class ServerBroken(ServerAway):
+    """The server answers with an error that it did not foresee."""
+
+
+class Stopped(Exception):
+    """An upload broke off because somebody asked for it."""
 
 
 class RunRefused(BadInput):
@@ -73,9 +85,16 @@ class JobClient:
         """Send a report and return the answer: {cancel, arrived}."""
         return self._send("POST", f"{run_id}/report", json=report).json()
 
-    def send_checkpoint(self, run_id: int, archive: Path) -> None:
-        """Send the run's checkpoints."""
-        self._send("POST", f"{run_id}/checkpoint", content=_parts(archive), timeout=_archive_timeout())
+    def missing_files(self, run_id: int, manifest: Manifest) -> list[str]:
+        """Return the hashes of the files of a checkpoint that the server lacks."""
+        headers = {"content-type": "application/json"}
+        body = manifest.model_dump_json().encode()
+        timeout = _archive_timeout()  # the server may read its checkpoints
+        return self._send("POST", f"{run_id}/manifest", content=body, headers=headers, timeout=timeout).json()["lacks"]
+
+    def send_checkpoint(self, run_id: int, archive: Path, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Send the run's checkpoints. Raises Stopped as soon as `stopped` says so."""
+        self._send("POST", f"{run_id}/checkpoint", content=_parts(archive, stopped), timeout=_archive_timeout())
 
     def send_end(self, run_id: int, archive: Path) -> dict[str, Any]:
         """Send the end of a run and what it produced -> {status, produced}."""
@@ -93,7 +112,7 @@ class JobClient:
         except httpx.TransportError as problem:
             raise ServerAway(str(problem) or type(problem).__name__) from problem
         except httpx.InvalidURL as problem:
-            raise BadInput(f"{self.server!r} is no address: {problem}", "Give --server http://...") from problem
+            raise bad_input("refused.job_server_address", server=self.server, problem=str(problem)) from problem
         return _check(response)
 
     def _url(self, path: str) -> str:
@@ -129,9 +148,11 @@ def _archive_timeout() -> httpx.Timeout:
     return httpx.Timeout(TIMEOUT, read=ARCHIVE_TIMEOUT)
 
 
-def _parts(file: Path) -> Iterator[bytes]:
+def _parts(file: Path, stopped: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
     with file.open("rb") as content:
         while part := content.read(PART_BYTES):
+            if stopped():
+                raise Stopped
             yield part
 
 
@@ -144,10 +165,10 @@ def _check(response: httpx.Response) -> httpx.Response:
         ended = document.get("ended")
         error, remedy = str(document["error"]), str(document.get("remedy") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        error, remedy = f"the server answered {response.status_code}", "Check the address of --server."
-        ended = None
+        unknown = bad_input("refused.job_server_answer", status=response.status_code)
+        error, remedy, ended = unknown.error, unknown.remedy, None
     if response.status_code in AWAY:
-        raise ServerAway(error)
+        raise ServerBroken(error) if response.status_code == BROKEN else ServerAway(error)
     if response.status_code not in REFUSED:
         raise BadInput(error, remedy)
     refused = RunRefused(error, remedy)

@@ -26,6 +26,7 @@ from rlhf.jobs.client import JobClient, RunRefused, ServerAway, heartbeats
 from rlhf.jobs.forwarder import Forwarder, delete_job
 from rlhf.jobs.job_home import DRAFT, Claimed, Job, make_job
 from rlhf.jobs.results import pack_failure
+from rlhf.jobs.retries import Unsent
 from rlhf.launchers.elsewhere import JOB_FILE
 from rlhf.launchers.local import Command, worker_command
 from rlhf.launchers.ray import TOKEN, read_token
@@ -136,7 +137,7 @@ class Worker:
     def follow(self, job: Job) -> dict[str, Any]:
         """Follow a job to its end -> {run, status, produced, error}."""
         client = JobClient(job.server, job.token)
-        forwarder = Forwarder(job, client, self.command)
+        forwarder = Forwarder(job, client, self.command, say=self.say)
         public = job.run(forwarder.store).public
         self.say(f"{public} works on {self.node}")
         try:
@@ -152,11 +153,15 @@ class Worker:
             self._keep(job, str(problem))
             status = (problem.ended or {}).get("status", "lost")
             return {"run": public, "status": status, "produced": [], "error": problem.error}
+        except Unsent as problem:
+            self.ending = True
+            command = f"preference-loop worker --once --server {job.server} --home {self.folder.parent}"
+            return {"run": public, "status": "failed", "produced": [], "error": f"{problem}. Send it later: {command}"}
         finally:
             forwarder.close()
             client.close()
         assert forwarder.outcome is not None, "a run that is over has an outcome"
-        if forwarder.is_checkpoint_refused and forwarder.outcome["status"] != "done":
+        if forwarder.sender.is_refused and forwarder.outcome["status"] != "done":
             self._keep(job, f"The server has not the newest checkpoint of {public}.")
         else:
             delete_job(job)
@@ -176,7 +181,7 @@ class Worker:
 
     def _begun(self) -> list[Job]:
         """Return the jobs that were begun here and have not ended. Their server may have another address now."""
-        files = [file for file in sorted(self.folder.glob(f"*/{JOB_FILE}")) if _is_whole(file)]
+        files = [file for file in sorted(self.folder.glob(f"*/{JOB_FILE}")) if not file.parent.name.endswith(DRAFT)]
         return [Job.read(file.parent)._replace(server=self.server) for file in files]
 
     def _next(self) -> Job | dict[str, Any] | None:
@@ -233,10 +238,6 @@ class Worker:
             client.close()
         self.say(str(problem))
         return {"run": f"run{claimed.run_id}", "status": "failed", "produced": [], "error": str(problem)}
-
-
-def _is_whole(file: Path) -> bool:
-    return not file.parent.name.endswith(DRAFT)
 
 
 def read_bases(given: Sequence[str]) -> dict[str, str]:

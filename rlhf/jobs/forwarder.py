@@ -11,19 +11,22 @@ import base64
 import math
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from data.cli import print_note
 from data.errors import BadInput
+from data.ids import RUN, public_id
 from data.logs import LOG
 from data.records import Run
 from data.tables.metrics import Arrived
-from labeling.http.bodies import UPLOAD_LIMIT
-from rlhf.jobs.archive import finished_files, pack
-from rlhf.jobs.client import JobClient, RunRefused, ServerAway, heartbeats
+from rlhf.jobs.checkpoint_sender import CheckpointSender, refuse_too_large
+from rlhf.jobs.client import JobClient, RunRefused, ServerAway, ServerBroken, heartbeats
 from rlhf.jobs.job_home import Job, check_bases
 from rlhf.jobs.results import pack_end, pack_failure
+from rlhf.jobs.retries import Retries
 from rlhf.launchers.local import GRACE, Command, LocalLauncher, worker_command
 from rlhf.launchers.run_queue import RunQueue
 
@@ -36,22 +39,31 @@ RETRY_SECONDS = 10.0
 class Forwarder:
     """One job. `step` looks once and returns whether the run is still to be followed."""
 
-    def __init__(self, job: Job, client: JobClient, command: Command = worker_command, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        job: Job,
+        client: JobClient,
+        command: Command = worker_command,
+        grace: float = GRACE,
+        say: Callable[[str], None] = print_note,
+    ) -> None:
         self.job, self.client = job, client
         self.store = job.open_store()
         self.queue = RunQueue(self.store, LocalLauncher(self.store, command, grace))
         self.arrived: Arrived | None = None
         self.outcome: dict[str, Any] | None = None
         self._reported_at: str | None = None
-        self._sent: tuple | None = None
         self._upload_at = 0.0
         self._refusal = ""
-        self._checked = self.is_away = self.is_checkpoint_refused = False
+        self._checked = self.is_away = False
+        self.sender = CheckpointSender(job, client)
+        self._retries = Retries(public_id(RUN, job.run_id), job.folder, say)
 
     def step(self) -> bool:
         """Start or check the run, then send what is new. What a server cannot take now, it gets later.
 
-        Raises RunRefused if the server takes nothing more; the run is then stopped first.
+        Raises RunRefused if the server takes nothing more; the run is then stopped first. Raises Unsent if it did not
+        take the end for too long.
         """
         if not self._checked:
             with heartbeats(self.client, self.job.run_id, self.stop):
@@ -68,7 +80,9 @@ class Forwarder:
             self.outcome = ended  # the server has the end, whose answer did not arrive
             return False
         except (ServerAway, BadInput, OSError) as problem:
-            if not self.is_away:
+            if isinstance(problem, ServerBroken) and self.job.run(self.store).over:
+                self._retries.note_failure(problem)
+            elif not self.is_away:
                 LOG.warning("the server of run%s gets the rest later: %s", self.job.run_id, problem)
             self.is_away = True
             return True
@@ -80,7 +94,8 @@ class Forwarder:
             self.store.runs.request_cancel(run.id)
 
     def close(self) -> None:
-        """Close the job's store."""
+        """Break off an upload, and close the job's store."""
+        self.sender.close()
         self.store.close()
 
     def _check_bases(self) -> None:
@@ -103,7 +118,7 @@ class Forwarder:
             self._report(run, {})
         while self._report(run, self._batch()):
             pass
-        if time.monotonic() < self._upload_at:
+        if time.monotonic() < self._upload_at or not self._retries.is_due:
             return True
         try:
             return self._upload(run)
@@ -112,10 +127,12 @@ class Forwarder:
             raise
 
     def _upload(self, run: Run) -> bool:
-        """Send new checkpoints, then the end of a run that is over; return whether the run is still to be followed."""
-        with heartbeats(self.client, run.id, self.stop):
-            if not self._send_checkpoint() or not run.over:
-                return True
+        """Send the end of a run whose checkpoints have arrived; return whether the run is still to be followed."""
+        if run.state == "done":  # its checkpoints are of no use
+            self.sender.stop()
+        self.sender.step()
+        if not run.over or (self.sender.is_busy if run.state == "done" else not self.sender.is_settled):
+            return True
         if run.state == "lost":  # a heartbeat that arrives after this end would reopen the run
             self._send_end(run)
         else:
@@ -130,14 +147,14 @@ class Forwarder:
             archive = Path(place) / "end.tar"
             pack_end(self.job, self.store, archive)
             try:
-                _refuse_too_large(archive)
+                refuse_too_large(archive)
                 self.outcome = self.client.send_end(run.id, archive) | {"error": run.error}
             except RunRefused:
                 raise
             except BadInput as problem:
                 if not self._is_final(problem):
                     raise
-                refused = RunRefused(f"the server refuses the result: {problem.error}", problem.remedy)
+                refused = RunRefused.of("error.result_refused", inner=str(problem))
                 pack_failure(str(refused), archive)
                 refused.ended = self.client.send_end(run.id, archive)
                 raise refused from problem
@@ -187,53 +204,10 @@ class Forwarder:
         text = base64.b64encode(new).decode()
         return {"log": text, "log_start": start, "restarted": was_cut} if new else {}
 
-    def _send_checkpoint(self) -> bool:
-        """Send the checkpoints if they changed; return whether the server has them as they are now, or refuses them."""
-        folder = self.job.run_folder / "checkpoint"
-        before = _signature(folder)
-        if not before or before == self._sent:
-            return True
-        with TemporaryDirectory(prefix=".sent.", dir=self.job.run_folder) as place:
-            archive = Path(place) / "checkpoint.tar"
-            try:
-                pack(archive, [], [(folder, "checkpoint")])
-            except FileNotFoundError:
-                return False
-            if _signature(folder) != before:
-                return False
-            try:
-                _refuse_too_large(archive)
-                self.client.send_checkpoint(self.job.run_id, archive)
-                self.is_checkpoint_refused = False
-            except RunRefused:
-                raise
-            except BadInput as problem:
-                if not self._is_final(problem):
-                    raise
-                LOG.warning("the server does not get this checkpoint of run%s: %s", self.job.run_id, problem)
-                self.is_checkpoint_refused = True
-        self._sent = before
-        return True
-
 
 def delete_job(job: Job) -> None:
     """Delete a job home whose end the server has."""
     shutil.rmtree(job.folder, ignore_errors=True)
-
-
-def _refuse_too_large(archive: Path) -> None:
-    """Raise BadInput for an archive that the server would not read to its end."""
-    size = archive.stat().st_size
-    if size > UPLOAD_LIMIT:
-        raise BadInput(f"the archive has {size:,} bytes, and a server takes {UPLOAD_LIMIT:,}", "Train a LoRA.")
-
-
-def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return names, sizes and times of the complete files of a folder; empty while one vanishes."""
-    try:
-        return tuple((str(path), (state := path.stat()).st_size, state.st_mtime_ns) for path in finished_files(folder))
-    except FileNotFoundError:
-        return ()
 
 
 def _as_json(value: float | None) -> float | str | None:

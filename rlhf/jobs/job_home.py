@@ -15,10 +15,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from data.errors import BadInput
 from data.records import Run
 from data.store import Store
 from data.version import __version__
+from labeling.texts.pages import bad_input
 from rlhf.jobs.archive import unpack
 from rlhf.jobs.base_files import find_base, hash_base
 from rlhf.jobs.bundle import bundle_places
@@ -81,8 +81,7 @@ def make_job(bundle: Path, folder: Path, claimed: Claimed, server: str, moved: M
     unpack(bundle, draft, bundle_places(claimed.resumes))
     about = json.loads((draft / JOB_FILE).read_text(encoding="utf-8"))
     if about["version"] != __version__:
-        error = f"the server has version {about['version']} of this program, and this machine {__version__}"
-        raise BadInput(error, "Install the server's version here.")
+        raise bad_input("refused.job_version", server=about["version"], own=__version__)
     moved = {name: str(Path(place).expanduser().resolve()) for name, place in moved.items() if name in about["bases"]}
     about |= {"server": server, "token": claimed.token, "moved": moved}
     with closing(Store(draft)) as store:
@@ -99,12 +98,9 @@ def check_bases(job: Job) -> None:
     for name, expected in job.bases.items():
         folder = find_base(job.moved.get(name, name))
         if folder is None:
-            raise BadInput(
-                f"the base {name!r} is not on this machine", f"Copy it here, then give --base {name}=FOLDER."
-            )
+            raise bad_input("refused.job_base_missing", base=name, name=name)
         if hash_base(folder) != expected:
-            error = f"foreign base: the files of {str(folder)!r} differ from those of {name!r} on the server"
-            raise BadInput(error, f"Copy the server's base here, then give --base {name}=FOLDER.")
+            raise bad_input("refused.job_base_foreign", base=name, name=name, folder=str(folder))
 
 
 def _move_base(store: Store, run_id: int, name: str, place: str) -> None:

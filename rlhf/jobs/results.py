@@ -1,52 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """The end of a run on another machine: packed there, published here in one transaction.
 
-An end that arrives twice is published once. The rows of the results name only what the run was given: its parents, its
-snapshot and its bases.
+An end that arrives twice is published once, with its models, its rows and its files.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from data.errors import BadInput, Refused
-from data.ids import POLICY
-from data.logs import LOG
-from data.records import Policy, RewardModel, Run
+from data.ids import SNAPSHOT, public_id
+from data.records import Run
 from data.store import Store
+from labeling.texts.pages import bad_input
+from rlhf.clinic.examination import FILE as EXAMINATION
 from rlhf.jobs.archive import pack, unpack
-from rlhf.jobs.bundle import base_names, needed_models
 from rlhf.jobs.job_home import Job
-from rlhf.jobs.receive import DRAFTS, run_over
-from rlhf.kinds import find_kind
+from rlhf.jobs.receive import run_over
+from rlhf.jobs.receive_checkpoint import DRAFTS, delete_checkpoint
+from rlhf.jobs.result_models import Produced, describe_models, publish_model
+from rlhf.jobs.result_rows import Rows, collect_rows, judge_partially, publish_rows
 from rlhf.runs.disk_use import run_folder
-from rlhf.runs.launch import queue_judging
+from rlhf.runs.launch import judge_trained
 
-RESULT = "result.json"
-MODELS = "models"
-"""Folder of an archive with the folders of what a run produced, by their ids on the node."""
+RESULT, ROWS = "result.json", "rows.json"
+MODELS, FILES = "models", "files"
+"""Folders of an archive: the folders of what a run produced, by their ids on the node, and files of the run."""
+OF_KINDS = {"embed": (EXAMINATION,)}
+"""Files in the run's folder that are a part of the result."""
 ASSIGNED = ("id", "created_at", "adapter", "run_id")
 """Columns that the server fills."""
 NAMES_OF_BASES = ("reward.json", "adapter_config.json")
 """Files of a model that name the folder of its base."""
-
-
-class Produced(BaseModel):
-    """A policy or a reward model: its id and columns on the node, and whether its folder is a base."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str = Field(pattern=r"^[pr][0-9]+$")
-    is_base: bool
-    columns: dict[str, Any]
 
 
 class End(BaseModel):
@@ -63,13 +52,12 @@ class End(BaseModel):
 def pack_end(job: Job, store: Store, out: Path) -> None:
     """Write the end of a job's run and what it produced to `out`."""
     run = job.run(store)
-    models = [_model(store, name) for name in run.produced]
-    produced = [_describe(job, model) for model in models]
+    produced, folders = describe_models(job, store, run)
     end = End(state=run.state, error=run.error, report=run.report, produced=produced)
-    folders = [(_folder(store, model), f"{MODELS}/{model.public}") for model in models]
-    for folder, _ in folders:
-        _rename_bases(job, folder)
-    pack(out, [(RESULT, end.model_dump_json())], folders)
+    places = [(folder, f"{MODELS}/{name}") for folder, name in folders]
+    places += [(job.run_folder / name, f"{FILES}/{name}") for name in OF_KINDS.get(run.kind, ())]
+    rows = collect_rows(store, run)
+    pack(out, [(RESULT, end.model_dump_json()), (ROWS, rows.model_dump_json())], places)
 
 
 def pack_failure(error: str, out: Path) -> None:
@@ -87,21 +75,27 @@ def publish_end(store: Store, run: Run, archive: Path) -> Run:
     own.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=DRAFTS[1], dir=own) as place:
         folder = Path(place)
-        unpack(archive, folder, (RESULT, MODELS))
-        end = _read_end(folder / RESULT)
+        unpack(archive, folder, (RESULT, ROWS, MODELS, FILES))
+        end, rows = _read_end(folder / RESULT), _read_rows(folder / ROWS)
         with store.transaction():
             run = store.runs.reopen(run.id)
             if run.state == "lost":
                 raise run_over(run)
             if run.over:
                 return run
-            names = {model.id: _publish(store, run, model, folder / MODELS / model.id) for model in end.produced}
-            report = _renamed(end.report, names)
+            snapshots, notes = publish_rows(store, run, rows)
+            names = {
+                model.id: publish_model(store, run, model, folder / MODELS / model.id, snapshots)
+                for model in end.produced
+            }
+            report = _renamed(end.report, names, snapshots) | judge_partially(store, run, end.report)
+            report |= {"notes": [*report.get("notes", []), *notes]} if notes else {}
             if end.state == "done":
-                report = _judge(store, run, report)
+                report = judge_trained(store, run, report)
             run = store.runs.finish(run.id, end.state, error=end.error, produced=list(names.values()), report=report)
+            _move_files(folder / FILES, own, run)
     if run.state == "done":
-        shutil.rmtree(own / "checkpoint", ignore_errors=True)
+        delete_checkpoint(own)
     return run
 
 
@@ -109,94 +103,31 @@ def _read_end(file: Path) -> End:
     try:
         end = End.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as problem:
-        raise BadInput(f"the result cannot be read: {str(problem).splitlines()[0]}", "Send it again.") from None
+        raise bad_input("refused.job_result", problem=str(problem).splitlines()[0]) from None
     if end.state not in ("done", "failed", "cancelled", "lost") or (end.produced and end.state != "done"):
-        raise BadInput(f"a run that is {end.state!r} cannot end so", "Send another result.")
+        raise bad_input("refused.job_end", state=end.state)
     return end
 
 
-def _publish(store: Store, run: Run, model: Produced, folder: Path) -> str:
-    """Add one model to the store and return its id here."""
-    if not folder.is_dir():
-        raise BadInput(f"the result holds no folder of {model.id}", "Send it again.")
-    parents = needed_models(store, run)
-    columns = _columns(model) | {"run_id": run.id}
-    _refuse_foreign(run, parents, model, columns)
-    if model.is_base:
-        columns.pop("base")
-        return store.policies.publish_base(folder, **columns).public
-    table = store.policies if model.id.startswith(POLICY) else store.reward_models
-    return table.publish(folder, **columns).public
-
-
-def _columns(model: Produced) -> dict[str, Any]:
-    """Return the columns of a model. Their names become a part of a statement, so only those of its table may come.
-
-    Raises BadInput for another column, and for a value of another type.
-    """
-    is_policy = model.id.startswith(POLICY)
-    record: TypeAdapter[Policy | RewardModel] = TypeAdapter(Policy if is_policy else RewardModel)
+def _read_rows(file: Path) -> Rows:
     try:
-        columns = asdict(record.validate_python(model.columns))
+        return Rows.model_validate_json(file.read_bytes()) if file.is_file() else Rows()
     except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        raise BadInput(f"{model.id}: {first['loc'][0]}: {first['msg']}", "Send another result.") from None
-    unknown = model.columns.keys() - columns.keys()
-    if unknown or (model.is_base and not is_policy):
-        name = min(unknown, default="is_base")
-        raise BadInput(f"{model.id} has no column {name[:80]!r}", "Send another result.")
-    return {name: value for name, value in columns.items() if name not in ASSIGNED}
+        raise bad_input("refused.job_rows", problem=str(problem).splitlines()[0]) from None
 
 
-def _refuse_foreign(run: Run, parents: list[Policy | RewardModel], model: Produced, columns: Mapping[str, Any]) -> None:
-    """Raise BadInput for a row that names what its run was not given."""
-    snapshot = run.settings.get("snapshot", "")
-    given: dict[str, set[Any]] = {
-        "parent_id": {parent.id for parent in parents if isinstance(parent, Policy)},
-        "reward_model_id": {parent.id for parent in parents if isinstance(parent, RewardModel)},
-        "snapshot_id": {parent.snapshot_id for parent in parents} | ({int(snapshot[1:])} if snapshot else set()),
-        "base": set(base_names(run, parents)) | ({model.columns.get("base")} if model.is_base else set()),
-    }
-    for name, allowed in given.items():
-        value = columns.get(name)
-        if value is not None and value not in allowed:
-            raise Refused(f"{model.id} names {name} {value!r}, which {run.public} was not given", "Start it again.")
+def _move_files(folder: Path, own: Path, run: Run) -> None:
+    """Move the files of a result into the folder of its run. Those of another kind of run are left."""
+    for name in OF_KINDS.get(run.kind, ()):
+        if (folder / name).is_file():
+            (folder / name).replace(own / name)
 
 
-def _judge(store: Store, run: Run, report: dict[str, Any]) -> dict[str, Any]:
-    """Queue the pairs that judge what was trained. What goes wrong is logged, and the training counts all the same."""
-    try:
-        with store.transaction():
-            return queue_judging(store, run, find_kind(run.kind), report)
-    except Exception:
-        LOG.exception("no pairs were queued to judge the policy of %s", run.public)
-        return report
-
-
-def _renamed(report: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return the report with the folder of a base as it is called here."""
+def _renamed(report: dict[str, Any], names: Mapping[str, str], snapshots: Mapping[int, int]) -> dict[str, Any]:
+    """Return the report with the folder of a base, and the snapshots of its rounds, as they are called here."""
     folders = {f"policies/{old}": f"policies/{new}" for old, new in names.items()}
-    return report | ({"folder": folders[report["folder"]]} if report.get("folder") in folders else {})
-
-
-def _model(store: Store, name: str) -> Policy | RewardModel:
-    return store.policies.get(name) if name.startswith(POLICY) else store.reward_models.get(name)
-
-
-def _describe(job: Job, model: Policy | RewardModel) -> Produced:
-    config = {key: job.base_name(value) if key == "base" else value for key, value in model.config.items()}
-    columns = asdict(model) | {"base": job.base_name(model.base), "config": config}
-    return Produced(id=model.public, is_base=model.adapter is None, columns=columns)
-
-
-def _folder(store: Store, model: Policy | RewardModel) -> Path:
-    return store.home / model.adapter if model.adapter else Path(model.base)
-
-
-def _rename_bases(job: Job, folder: Path) -> None:
-    """Write the server's names of bases into the files of a model."""
-    for file in (path for name in NAMES_OF_BASES for path in folder.rglob(name)):
-        text = file.read_text(encoding="utf-8")
-        for name, place in job.moved.items():
-            text = text.replace(json.dumps(place), json.dumps(name))
-        file.write_text(text, encoding="utf-8")
+    frozen = {public_id(SNAPSHOT, old): public_id(SNAPSHOT, new) for old, new in snapshots.items()}
+    changed: dict[str, Any] = {"folder": folders[report["folder"]]} if report.get("folder") in folders else {}
+    if frozen and isinstance(rounds := report.get("rounds"), list):
+        changed["rounds"] = [part | {"snapshot": frozen.get(part.get("snapshot"))} for part in rounds]
+    return report | changed

@@ -18,8 +18,8 @@ FILE = "cluster.yaml"
 class Cluster(BaseModel):
     """A Ray cluster: `address` of its job server, `server` as its nodes reach this app, and the needs of a run.
 
-    `command` starts this program on a node, and job homes lie below `home` there. `memory` is in bytes; `resources`
-    are Ray's custom resources, which may name a node.
+    A run uses one node: `nodes` may only say so. `command` starts this program on a node, and job homes lie below
+    `home` there. `memory` is in bytes; `resources` are Ray's custom resources, which may name a node.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +28,7 @@ class Cluster(BaseModel):
     server: str = Field(pattern="^https?://")
     command: str = "preference-loop"
     home: str = "~/.local/share/preference-loop"
+    nodes: int = Field(1, ge=1)
     gpus: float = Field(0, ge=0)
     cpus: float = Field(1, ge=0)
     memory: int = Field(0, ge=0)
@@ -54,7 +55,10 @@ def read_cluster(home: Path) -> Cluster:
         raise bad_input("need.cluster_file", field="launcher", path=str(file))
     try:
         given: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return Cluster.model_validate(given)
+        cluster = Cluster.model_validate(given)
+        if cluster.nodes > 1:
+            raise bad_input("refused.nodes", field="launcher", nodes=cluster.nodes)
+        return cluster
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"

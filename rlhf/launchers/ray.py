@@ -18,6 +18,7 @@ from data.errors import BadInput
 from data.logs import LOG
 from data.records import Run
 from data.store import Store
+from labeling.texts.pages import bad_input
 from rlhf.launchers.cluster import Cluster, read_cluster
 from rlhf.launchers.local import GRACE
 from rlhf.launchers.remote import WorkerLauncher
@@ -169,15 +170,16 @@ class RayLauncher(WorkerLauncher):
             document = response.json() if response.is_success else {}
         except (httpx.HTTPError, ValueError) as problem:
             raise self._away(str(problem) or type(problem).__name__) from problem
-        words = f"Ray answered {response.status_code}: {' '.join(response.text.split())[:300]}"
+        reason = " ".join(response.text.split())[:300]
+        refused = bad_input("refused.ray_answer", status=response.status_code, reason=reason)
         if response.status_code in BUSY or response.is_server_error:
-            raise self._away(words)
+            raise self._away(refused.error)
         self._pause = 0.0
         if response.is_success:
             return document if isinstance(document, dict) else {}
         if response.status_code == 404 and missing is not None:
             return missing
-        raise BadInput(words, "Check cluster.yaml and the cluster.")
+        raise refused
 
     def _away(self, words: str) -> RayAway:
         """Ask Ray nothing for a while, so that the runs of this machine need not wait for it, and return the error."""

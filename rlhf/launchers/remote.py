@@ -13,6 +13,7 @@ from data.records import Run
 from data.store import Store
 from labeling.texts.pages import stored_line
 from rlhf.common.locks import SERVER, is_locked
+from rlhf.launchers.elsewhere import delete_bundle
 
 SILENT_SECONDS = 180.0
 """Seconds of a worker's silence, while the server works, after which its run is lost."""
@@ -46,5 +47,6 @@ class WorkerLauncher:
         return stored_line(key, node=run.node, seconds=self.silent_seconds, run=run.public)
 
     def forget(self, run: Run) -> None:
-        """Drop the time at which the worker was heard."""
+        """Drop the time at which the worker was heard, and the run's bundle."""
         self._heard.pop(run.id, None)
+        delete_bundle(self.store.home, run)

@@ -18,15 +18,20 @@ from data.errors import BadInput
 from data.records import Prompt
 from data.run_context import Cancelled, RunContext, RunResult
 from data.starter import SOURCE
-from data.tables.online_pairs import OnlinePair
-from data.views.judging import UNPREDICTED
 from labeling.texts.pages import stored_line
 from reward.base import distributed
 from reward.base.frozen_base import Base
 from reward.base.text.unusable_prompts import SkippedPrompts
 from rlhf.methods.answer_samplers import load_sampler
 from rlhf.models.policy_loading import Bases, choose_policies
-from rlhf.sampling.pairing import AnswerPairing, SamplingCounts, choose_prompts, find_project_id, prompts_per_split
+from rlhf.sampling.pairing import (
+    AnswerPairing,
+    SamplingCounts,
+    choose_prompts,
+    find_project_id,
+    prompts_per_split,
+    record_undecided,
+)
 from rlhf.sampling.policy_answers import AnswerSampler, DrawRequest, SamplingLimits
 from rlhf.sampling.rollout_sampler import Sampler
 from rlhf.sampling.served.opening import open_sampler, sampler_report
@@ -190,9 +195,8 @@ class SamplingRun:
         about = {"run_id": run_id, "project_id": project_id, "priority": settings.priority}
         pair = store.pairs.add(prompt_id, first, second, purpose="compare", **about)
         self.tally.add_pair(pair.shown)
-        if settings.until_decided and pair.shown:
-            asked = OnlinePair(prompt_id, first, second, 0, "random", "start", 1.0, UNPREDICTED)
-            store.online_pairs.record(run_id, [pair.id], [asked])
+        if settings.until_decided:
+            record_undecided(store, run_id, pair)
 
     def _draw(self, chunk: Sequence[PromptIds], side: int) -> list[dict]:
         """Draw one policy's answers to the chunk's prompts, numbered from the first unused number."""

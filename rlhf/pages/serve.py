@@ -34,7 +34,7 @@ from reward.placement_settings import CHOICES as PLACEMENT_CHOICES
 from reward.placement_settings import DEFAULTS, read_placement, write_placement
 from rlhf.common import locks
 from rlhf.garbage import no_collections
-from rlhf.jobs.receive import delete_leftovers
+from rlhf.jobs.receive_checkpoint import delete_leftovers
 from rlhf.models.reward_sources import SOURCE_HELP, add_sources
 from rlhf.pages.workers import option
 from rlhf.runs import supervisor
@@ -121,7 +121,7 @@ def cmd_serve(args: argparse.Namespace) -> None:
         add_endpoints(store.home, args.endpoint)
         prepare_home(store, args)
         configure_logging(as_json=args.log_json)
-        delete_leftovers(store.home)
+        delete_leftovers(store)
         metrics, observers = make_observers(store, backups, args)
         loops = [supervision(store.home), *([backup_loop(backups)] if backups else [])]
         for loop in loops:

@@ -10,6 +10,7 @@ from typing import Any
 
 from data.errors import BadInput
 from data.ids import POLICY, public_id
+from data.logs import LOG
 from data.records import Run
 from data.settings import as_dict, parse_settings
 from data.store import Store
@@ -18,6 +19,7 @@ from data.views.frozen_rows import NOTE
 from labeling.texts.pages import bad_input, stored_line, text
 from reward.placement_settings import AUTO, PROCESS_KEYS, SHARDED, PlacementSettings
 from rlhf.kinds import Kind, find_kind, start_command
+from rlhf.launchers.elsewhere import is_job_home
 from rlhf.ppo.settings import NO_GUARD
 from rlhf.runs import preflight, supervisor
 from rlhf.runs.resolve import resolve
@@ -59,6 +61,21 @@ def enqueue(store: Store, kind: str, settings: list[str] | dict, *, by: str, res
     if resumes is not None:
         _refuse_other_settings(store.runs.get(resumes), resolved)
     return store.runs.enqueue(definition.name, resolved, by, resumes=resumes)
+
+
+def judge_trained(store: Store, run: Run, report: dict[str, Any]) -> dict[str, Any]:
+    """Queue the pairs that judge what a run trained, all or none; return the report that names their run.
+
+    What goes wrong is logged, and the training counts all the same. A node leaves it to the server.
+    """
+    if is_job_home(store.home):
+        return report
+    try:
+        with store.transaction():
+            return queue_judging(store, run, find_kind(run.kind), report)
+    except Exception:
+        LOG.exception("no pairs were queued to judge the policy of %s", run.public)
+        return report
 
 
 def queue_judging(store: Store, run: Run, kind: Kind, report: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def check(store: Store, kind: Kind, settings: Settings) -> Settings:
     for need in kind.needs:
         CHECKS[need](store, settings)
     models = resolve_models(store, kind, settings)
-    is_here = check_launcher(store.home, kind.name, models)
+    is_here = check_launcher(store, kind.name, models)
     if is_here:
         check_installed(as_dict(models))
     check_template_arguments(store, models)

@@ -16,7 +16,6 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from data.errors import BadInput, StoreTrouble, show_controls
 from data.logs import LOG, limit_repeats
@@ -32,8 +31,7 @@ from reward.base.usage import Meter, MeterError
 from rlhf.common.library_warnings import silence_libraries
 from rlhf.common.out_of_memory import explain_out_of_memory
 from rlhf.kinds import Kind, find_kind
-from rlhf.launchers.elsewhere import is_job_home
-from rlhf.runs.launch import has_checkpoint, queue_judging
+from rlhf.runs.launch import has_checkpoint, judge_trained
 from rlhf.runs.processes.context import SecondaryContext, SharedContext
 from rlhf.runs.processes.launcher import (
     HALF_PASSES,
@@ -59,29 +57,15 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
     try:
         result = _run_in_memory((SharedContext if UNDER_LAUNCHER else RunContext)(store, run), kind)
-        report = {"peak_mb": peak_mb()} | _judge(store, run, kind, result.report)
+        report = {"peak_mb": peak_mb()} | judge_trained(store, run, result.report)
         return store.runs.finish(run.id, "done", produced=result.produced, report=report).state
     except Cancelled:
-        _judge(store, run, kind, {})  # an online run publishes its policy when somebody stops it
+        judge_trained(store, run, {})  # an online run publishes its policy when somebody stops it
         return store.runs.finish(run.id, "cancelled").state
     except LeftToLauncher:
         return "failed"
     except Exception as problem:
         return _record_failure(store, run, problem)
-
-
-def _judge(store: Store, run: Run, kind: Kind, report: dict[str, Any]) -> dict[str, Any]:
-    """Queue the pairs that judge what was trained. What goes wrong is logged, and the training counts all the same.
-
-    The server does it for a run on another machine.
-    """
-    if is_job_home(store.home):
-        return report
-    try:
-        return queue_judging(store, run, kind, report)
-    except Exception:
-        LOG.exception("no pairs were queued to judge the policy of %s", run.public)
-        return report
 
 
 def _run_in_memory(context: RunContext, kind: Kind) -> RunResult:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from data.records import Prompt
+from data.records import Pair, Prompt
 from data.starter import SOURCE
 from data.store import Store
+from data.tables.online_pairs import OnlinePair
 from data.tables.projects import STANDARD
 from data.tables.rankings import FEWEST, MOST
+from data.views.judging import UNPREDICTED
 from labeling.texts.pages import bad_input
 from rlhf.settings import SampleSettings
 
@@ -131,6 +133,16 @@ class AnswerPairing:
             return
         for first, second in pair_indices(len(ids), self.how):
             self.tally.add_pair(self.store.pairs.add(prompt_id, ids[first], ids[second], **about).shown)
+
+
+def record_undecided(store: Store, run_id: int, pair: Pair) -> None:
+    """Record a pair of two policies that people are asked about until it is decided which one is better.
+
+    A pair of equal texts is never shown.
+    """
+    if pair.shown:
+        asked = OnlinePair(pair.prompt_id, pair.first_id, pair.second_id, 0, "random", "start", 1.0, UNPREDICTED)
+        store.online_pairs.record(run_id, [pair.id], [asked])
 
 
 def find_project_id(store: Store, name: str) -> int:

@@ -6,13 +6,11 @@ The gate has found the token; each route checks that it is the run's. A run that
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -27,7 +25,8 @@ from labeling.accounts.gate import JOBS
 from labeling.http.bodies import UPLOAD_LIMIT, limit_of, read_bytes, receive_file
 from labeling.http.responses import error_response
 from labeling.texts.pages import bad_input
-from rlhf.jobs.bundle import make_bundle
+from rlhf.jobs.bundle import find_bundle
+from rlhf.jobs.manifest import Manifest
 from rlhf.jobs.receive import (
     Claim,
     Report,
@@ -35,10 +34,11 @@ from rlhf.jobs.receive import (
     WrongToken,
     claim_run,
     open_run,
-    receive_checkpoint,
     receive_report,
 )
+from rlhf.jobs.receive_checkpoint import missing_files, receive_checkpoint
 from rlhf.jobs.results import publish_end
+from rlhf.launchers.elsewhere import delete_bundle
 
 Body = TypeVar("Body", bound=BaseModel)
 Work = Callable[[Request], Awaitable[Response]]
@@ -53,12 +53,16 @@ def routes(store: Store) -> list[Route]:
 
     async def bundle(request: Request) -> Response:
         run = await _find(store, request)
-        file = await run_in_threadpool(_make_bundle, store, run)
-        return FileResponse(file, media_type="application/x-tar", background=BackgroundTask(file.unlink))
+        file = await run_in_threadpool(_find_bundle, store, run)
+        return FileResponse(file, media_type="application/x-tar")
 
     async def report(request: Request) -> Response:
         run, news = await _find(store, request), await _read(request, Report)
         return JSONResponse(await run_in_threadpool(receive_report, store, run, news))
+
+    async def manifest(request: Request) -> Response:
+        run, files = await _find(store, request), await _read(request, Manifest)
+        return JSONResponse({"lacks": await run_in_threadpool(missing_files, store, run, files)})
 
     async def checkpoint(request: Request) -> Response:
         run = await _find(store, request)
@@ -70,9 +74,10 @@ def routes(store: Store) -> list[Route]:
         run = await _find(store, request)
         async with receive_file(request, store.home / "cache", UPLOAD_LIMIT) as file:
             ended = await run_in_threadpool(publish_end, store, run, file)
+        delete_bundle(store.home, ended)
         return JSONResponse({"status": ended.state, "produced": ended.produced})
 
-    handlers = {f"{{run:int}}/{work.__name__}": work for work in (report, checkpoint, end)}
+    handlers = {f"{{run:int}}/{work.__name__}": work for work in (report, manifest, checkpoint, end)}
     posted = [Route(f"{JOBS}/{path}", _answer(work), methods=["POST"]) for path, work in handlers.items()]
     return [
         Route(f"{JOBS}/claim", _answer(claim), methods=["POST"]),
@@ -110,23 +115,17 @@ async def _read(request: Request, model: type[Body]) -> Body:
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise BadInput(
-            f"the body is not usable: {first['msg']}", "Use the worker of this version.", field=place
-        ) from None
+        raise bad_input("refused.job_body", field=place, problem=first["msg"]) from None
 
 
-def _make_bundle(store: Store, run: Run) -> Path:
-    """Write the bundle to the cache. A run whose bundle cannot be made ends with that error.
+def _find_bundle(store: Store, run: Run) -> Path:
+    """Return the file of a run's bundle. A run whose bundle cannot be made ends with that error.
 
     A worker asks again while the store is busy or the disk is full.
     """
-    folder = store.home / "cache"
-    folder.mkdir(exist_ok=True)
-    file = folder / f".{secrets.token_hex(16)}.tar"
     try:
-        make_bundle(store, run, file)
+        return find_bundle(store, run)
     except Exception as problem:
-        file.unlink(missing_ok=True)
         if isinstance(problem, StoreTrouble):
             raise
         if is_disk_full(problem):
@@ -135,7 +134,7 @@ def _make_bundle(store: Store, run: Run) -> Path:
             refusal = problem
         else:
             LOG.exception("the bundle of %s cannot be made", run.public)
-            refusal = BadInput(f"the bundle cannot be made: {problem}", "Find the cause in the server's log.")
+            refusal = bad_input("refused.job_bundle", problem=str(problem))
         store.runs.finish(run.id, "failed", error=str(refusal))
+        delete_bundle(store.home, run)
         raise RunOver(refusal.error, refusal.remedy) from problem
-    return file

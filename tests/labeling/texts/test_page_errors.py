@@ -26,7 +26,7 @@ COMMANDS = {
     *("data/clock.py", "data/command_help/parser.py", "data/commands.py", "data/formats/export/tables.py"),
     *("data/formats/writing.py", "data/transfer/audit_export.py", "data/transfer/backup.py", "data/transfer/hub.py"),
     *("data/transfer/scheduled_backups.py", "labeling/accounts/commands.py", "labeling/projects/verbs.py"),
-    *("rlhf/run_commands.py", "rlhf/runs/commands.py", "rlhf/runs/disk_use.py"),
+    *("rlhf/jobs/commands.py", "rlhf/run_commands.py", "rlhf/runs/commands.py", "rlhf/runs/disk_use.py"),
     *("rlhf/runs/first_start.py", "rlhf/runs/note_command.py", "rlhf/tour/command.py", "rlhf/tour/run.py"),
     *(f"rlhf/probe/{name}.py" for name in ("check", "files", "layer_checks", "process", "text_checks")),
 }
@@ -54,17 +54,9 @@ OWN = {"bad_input": {"file", "line", "field", "kind"}, "Translatable.of": set[st
 BLANK = re.compile(r"(?<!\{)\{(\w+)")
 COPIES = {
     *("data/errors.py", "labeling/http/responses.py", "reward/report/view.py", "reward/base/distributed.py"),
-    "rlhf/probe/document.py",
+    *("rlhf/jobs/client.py", "rlhf/probe/document.py"),
 }
 """Copies of errors, with their texts."""
-WORKERS = {
-    *(
-        f"rlhf/jobs/{name}.py"
-        for name in ("archive", "client", "commands", "forwarder", "job_home", "receive", "results")
-    ),
-    *("rlhf/launchers/ray.py", "rlhf/pages/jobs/routes.py"),
-}
-"""Errors between a server, its workers and a cluster, which the page of the run shows in English."""
 
 
 def raises_english(path: Path) -> bool:
@@ -76,7 +68,7 @@ def raises_english(path: Path) -> bool:
 def test_only_errors_that_no_page_shows_are_english_alone():
     files = [path for folder in ("data", "labeling", "reward", "rlhf") for path in (ROOT / folder).rglob("*.py")]
     english = {str(path.relative_to(ROOT)) for path in files if raises_english(path)}
-    assert english == COMMANDS | START | REQUESTS | CODE | COPIES | WORKERS
+    assert english == COMMANDS | START | REQUESTS | CODE | COPIES
 
 
 def blanks(key: str) -> set[str]:

@@ -9,8 +9,10 @@ from starlette.testclient import TestClient
 
 from data.settings import as_dict
 from labeling.accounts.gate import Gate
+from rlhf.jobs import checkpoint_sender, commands, forwarder
 from rlhf.pages.jobs.routes import routes
 from rlhf.settings import SFTSettings
+from tests.support.jobs import tiny_training
 from tests.support.jobs.requests import bearer, claim
 from tests.support.jobs.server import JobServer
 from tests.support.jobs.weight_runs import queue
@@ -56,3 +58,14 @@ def server(home_store):
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def worker(home_store, server, tmp_path, monkeypatch):
+    """Return a worker of the tiny training that does not pause."""
+    monkeypatch.setattr(commands, "STEP_SECONDS", 0.02)
+    monkeypatch.setattr(commands, "CLAIM_SECONDS", 0.02)
+    monkeypatch.setattr(forwarder, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_sender, "RETRY_SECONDS", 0.0)
+    token = home_store.worker_tokens.issue_for_worker("a")
+    return commands.Worker(tmp_path / "node-a", server.address, token, "node-a", tiny_training.command)

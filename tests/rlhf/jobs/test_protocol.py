@@ -13,7 +13,7 @@ from data.errors import BadInput
 from data.settings import as_dict
 from rlhf.jobs.archive import unpack
 from rlhf.settings import SFTSettings
-from tests.support.jobs.requests import archive, bearer, claim, end
+from tests.support.jobs.requests import archive, bearer, checkpoint, claim, end
 
 
 def test_a_token_of_another_run_is_refused(client, jobs):
@@ -93,7 +93,7 @@ def test_a_worker_of_another_version_gets_no_run(client, jobs, unsupervised):
 def test_a_lost_run_runs_again_when_its_worker_is_heard(client, jobs, unsupervised, path):
     run, token = jobs("a")
     unsupervised.runs.finish(run, "lost", error="silent")
-    bodies = {"checkpoint": archive(("checkpoint/1", b"w")), "end": end(unsupervised.policies.get(1).base)}
+    bodies = {"checkpoint": checkpoint(("1", b"w")), "end": end(unsupervised.policies.get(1).base)}
     answer = client.post(f"/api/v1/jobs/{run}/{path}", content=bodies.get(path, b"{}"), headers=token)
     ended = unsupervised.runs.get(run)
     assert (answer.status_code, ended.state, ended.error) == (200, "done" if path == "end" else "running", None)
@@ -189,10 +189,10 @@ def test_a_result_that_names_what_its_run_was_not_given_is_refused(client, jobs,
 def test_a_checkpoint_replaces_the_former_one(client, jobs, unsupervised):
     run, token = jobs("a")
     for name in ("1", "2"):
-        body = archive((f"checkpoint/checkpoint-{name}/weights", b"w"))
+        body = checkpoint((f"checkpoint-{name}/weights", b"w"))
         assert client.post(f"/api/v1/jobs/{run}/checkpoint", content=body, headers=token).status_code == 200
     folder = unsupervised.home / "runs" / str(run)
-    assert [path.name for path in folder.iterdir()] == ["checkpoint"]
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint", "checkpoint.json"]
     assert [path.name for path in (folder / "checkpoint").iterdir()] == ["checkpoint-2"]
 
 
@@ -204,7 +204,7 @@ def test_a_full_disk_is_no_fault_of_the_archive(client, jobs, unsupervised, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("tarfile.TarFile.extract", fail)
-    body = archive(("checkpoint/1", b"w")) if path == "checkpoint" else end(unsupervised.policies.get(1).base)
+    body = checkpoint(("1", b"w")) if path == "checkpoint" else end(unsupervised.policies.get(1).base)
     assert client.post(f"/api/v1/jobs/{run}/{path}", content=body, headers=token).status_code == 507
     assert unsupervised.runs.get(run).state == "running"
 

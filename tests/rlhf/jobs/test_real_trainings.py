@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of training gives on a node what it gives here: both homes begin as copies, and do the same runs."""
+"""Every kind of run gives on a node what it gives here: both homes begin as copies, and do the same runs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from tests.support.tiny_model import make_ending_model
 
 ALONE = {"judge_pairs": 0}
 FAST = {"rank": 2, "learning_rate": 1e-2, "batch_size": 8}
+SHORT = {"max_new_tokens": 6}
 PPO = {"max_steps": 2, "batch_size": 32, "epochs": 1, "max_new_tokens": 4, "validation_prompts": 4, "rank": 2}
 RUNS = {
     "sft": ALONE | FAST | {"from": "p1"},
@@ -34,8 +35,10 @@ RUNS = {
     "dpo": ALONE | FAST | {"from": "p1", "labels": "import"},
     "ppo": ALONE | PPO | {"from": "p1", "reward": "r1", "guard": "none", "validate_every": 1},
     "pretrain": TINY | {"max_steps": 3, "batch_size": 5},
+    "rejection": ALONE | FAST | SHORT | {"from": "p1", "reward": "r1", "n": 2, "prompts_per_round": 6, "rounds": 2},
+    "sample": SHORT | {"from": "p2", "prompts": 8},
 }
-"""The ppo run reads the reward model that the reward run made."""
+"""Runs by their kinds, in order: the ppo run reads the reward model that the reward run made."""
 PATIENCE = 600.0
 
 
@@ -133,6 +136,22 @@ def test_rows_of_models_differ_in_nothing_but_their_time_and_place(homes):
             row.pop("report", None)
         rows.append(found)
     assert rows[0] == rows[1]
+
+
+ROWS = {
+    "snapshots": "SELECT * FROM snapshots ORDER BY id",
+    "snapshot_rows": "SELECT * FROM snapshot_rows ORDER BY snapshot_id, position",
+    "completions": "SELECT * FROM completions ORDER BY rowid",
+    "pairs": "SELECT * FROM pairs ORDER BY id",
+}
+
+
+@pytest.mark.parametrize("table", ROWS)
+def test_rows_of_runs_differ_in_nothing_but_their_time(homes, table):
+    here, there, *_ = homes
+    one, other = ([row | {"created_at": ""} for row in store.rows(ROWS[table])] for store in (here, there))
+    assert other == one
+    assert one
 
 
 def test_a_cancelled_training_continues_on_another_node_and_ends_as_one_here(homes, tmp_path):

@@ -14,83 +14,9 @@ from rlhf.jobs.client import JobClient, ServerAway
 from rlhf.jobs.job_home import DRAFT, make_job
 from rlhf.launchers import local
 from tests.rlhf.runs.test_supervisor import until
-from tests.support.jobs import tiny_training
 from tests.support.jobs.server import JobServer
 from tests.support.jobs.tiny_training import HOLD, HOLD_AT
 from tests.support.jobs.weight_runs import check_whole
-
-
-@pytest.fixture
-def worker(home_store, server, tmp_path, monkeypatch):
-    """Return a worker of the tiny training that does not pause."""
-    monkeypatch.setattr(commands, "STEP_SECONDS", 0.02)
-    monkeypatch.setattr(commands, "CLAIM_SECONDS", 0.02)
-    monkeypatch.setattr(forwarder, "RETRY_SECONDS", 0.0)
-    token = home_store.worker_tokens.issue_for_worker("a")
-    return commands.Worker(tmp_path / "node-a", server.address, token, "node-a", tiny_training.command)
-
-
-@pytest.mark.parametrize("method", ["send_checkpoint", "send_end"])
-@pytest.mark.parametrize("problem", [BadInput("the archive cannot be read"), OSError("No space left on device")])
-def test_an_upload_that_fails_is_sent_again(home_store, worker, tmp_path, monkeypatch, method, problem):
-    send, failures, go = getattr(JobClient, method), [problem], tmp_path / "go"
-    for name, value in ((HOLD, str(go)), (HOLD_AT, "3")):
-        monkeypatch.setitem(local.ENVIRONMENT, name, value)
-    if method == "send_end":
-        go.touch()
-
-    def send_or_fail(*given):
-        if failures:
-            go.touch()
-            raise failures.pop()
-        return send(*given)
-
-    monkeypatch.setattr(JobClient, method, send_or_fail)
-    assert worker.work(once=True)["status"] == "done"
-    assert failures == []
-    check_whole(home_store)
-
-
-def test_a_result_that_the_server_refuses_twice_fails_its_run_and_stays_on_the_node(home_store, worker, monkeypatch):
-    send, sent = JobClient.send_end, []
-
-    def send_or_refuse(client, run_id, archive):
-        sent.append(archive)
-        if len(sent) < 3:
-            raise BadInput("p2 has no column 'x'")
-        return send(client, run_id, archive)
-
-    monkeypatch.setattr(JobClient, "send_end", send_or_refuse)
-    error = "the server refuses the result: p2 has no column 'x'"
-    assert worker.work(once=True) == {"run": "run1", "status": "failed", "produced": [], "error": error}
-    assert (home_store.runs.get(1).state, home_store.runs.get(1).error) == ("failed", error)
-    assert len(list(worker.folder.glob("run*/policies/p2/weight"))) == 1
-    assert worker.work(once=True)["run"] is None
-
-
-def test_an_archive_larger_than_a_server_takes_is_not_sent(home_store, worker, monkeypatch):
-    monkeypatch.setattr(forwarder, "UPLOAD_LIMIT", 0)
-    monkeypatch.setattr(JobClient, "send_checkpoint", lambda *_: pytest.fail("a checkpoint is sent"))
-    error = "the server refuses the result: the archive has 10,240 bytes, and a server takes 0"  # a tar file's least
-    assert worker.work(once=True)["error"] == error
-    assert home_store.runs.get(1).state == "failed"
-
-
-def test_a_checkpoint_that_the_server_refuses_stays_on_the_node_and_does_not_delay_the_end(
-    home_store, worker, tmp_path, monkeypatch
-):
-    for name, value in ((HOLD, str(tmp_path / "never")), (HOLD_AT, "3")):
-        monkeypatch.setitem(local.ENVIRONMENT, name, value)
-
-    def refuse(*_):
-        if not home_store.runs.get(1).cancel_requested:
-            home_store.runs.request_cancel(1)
-        raise BadInput("the server answered 413")
-
-    monkeypatch.setattr(JobClient, "send_checkpoint", refuse)
-    assert worker.work(once=True)["status"] == "cancelled"
-    assert home_store.runs.get(1).state == "cancelled"
-    assert len(list(worker.folder.glob("run*/runs/1/checkpoint/*"))) > 0
 
 
 @pytest.mark.parametrize("problem", [OSError("No space left on device"), StoreTrouble("the disk is full")])

@@ -92,6 +92,7 @@ def test_a_run_whose_job_is_gone_is_lost(tiny_store, ray, cluster, queue):
         ("[]", "the file"),
         ("gpu: 1", "address"),
         ("{address: 'http://head:80a', server: 'http://s'}", "address: .*port"),
+        ("address: http://h\nserver: http://s\nnodes: 2", "asks for 2 nodes, and a run uses one"),
     ],
 )
 def test_a_wrong_cluster_file_is_refused_with_the_field(tiny_store, text, said):

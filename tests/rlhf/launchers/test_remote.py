@@ -13,7 +13,9 @@ from data.settings import as_dict
 from data.texts import translate_line
 from reward import optional_packages
 from rlhf.common.locks import SERVER, acquire_lock
+from rlhf.kinds import KINDS
 from rlhf.launchers import remote
+from rlhf.launchers.elsewhere import check_launcher
 from rlhf.launchers.local import LocalLauncher
 from rlhf.launchers.remote import WorkerLauncher
 from rlhf.launchers.run_queue import RunQueue
@@ -120,8 +122,10 @@ def test_a_run_that_reports_its_end_while_the_reason_is_looked_for_keeps_that_en
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
-        ("sample", {"launcher": "worker"}, "a run of kind sample works on this machine only"),
-        ("best-of-n", {"launcher": "worker", "reward": "r1"}, "a run of kind best-of-n works on this machine only"),
+        ("online", {"launcher": "worker"}, "asks people while it trains"),
+        ("embed", {"launcher": "worker", "model": "all-MiniLM"}, "the model 'all-MiniLM' is not sent"),
+        ("sample", {"launcher": "worker", "from": "p2"}, "'own' is a source of this machine"),
+        ("rejection", {"launcher": "worker", "reward": "own"}, "'own' is a source of this machine"),
         ("ppo", {"launcher": "worker", "reward": "r1", "people": 4, "guard": "none"}, "cannot ask people"),
         ("ppo", {"launcher": "worker", "reward": "own", "guard": "none"}, "'own' is a source of this machine"),
         ("ppo", {"launcher": "worker", "reward": "r1", "strategy": "sharded", "processes": "1"}, "strategy=sharded"),
@@ -132,9 +136,20 @@ def test_a_run_that_reports_its_end_while_the_reason_is_looked_for_keeps_that_en
 def test_what_needs_this_machine_is_refused_before_it_is_queued(tiny_store, kind, settings, said):
     tiny_store.reward_models.add(name="tiny", base=tiny_store.policies.get(1).base, adapter="rewards/r1")
     (tiny_store.home / "reward-sources.json").write_text('{"own": "module:function"}')
+    tiny_store.instructions.add("Thank Mina.", "Dear Mina, thank you.", source="test")
+    about = {"base": tiny_store.policies.get(1).base, "parent_id": 1, "config": {"reward": "own", "n": 2}}
+    tiny_store.policies.add(name="best", kind="best-of-n", **about)
     with pytest.raises(BadInput, match=said):
         enqueue(tiny_store, kind, settings, by="rae")
     assert tiny_store.runs.all() == []
+
+
+@pytest.mark.parametrize("kind", ["quantity", "ab"])
+def test_a_trial_is_refused_by_name_with_the_reason(tiny_store, kind):
+    settings = KINDS[kind].settings_class()(launcher="worker")
+    with pytest.raises(BadInput, match=f"kind {kind} reuses policies that this home has trained before") as raised:
+        check_launcher(tiny_store, kind, settings)
+    assert "These kinds work elsewhere: pretrain, sft, " in raised.value.remedy
 
 
 @pytest.mark.parametrize("launcher", ["local", "worker"])

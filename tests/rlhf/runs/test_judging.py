@@ -9,7 +9,7 @@ from data import Store
 from data.settings import as_dict, parse_settings
 from data.views.judging import newest_judging
 from rlhf.kinds import KINDS
-from rlhf.runs.launch import queue_judging
+from rlhf.runs.launch import judge_trained, queue_judging
 from rlhf.runs.worker import work
 from rlhf.settings import JudgedSettings
 from tests.support.tuning import FAST, filled
@@ -107,3 +107,14 @@ def test_a_home_without_test_prompts_gets_a_note_with_the_reason(store):
     report = queue_judging(store, trained(store), KINDS["sft"], {"notes": ["first"]})
     assert report["notes"][0] == "first"
     assert report["notes"][1].startswith("No pairs of p2 were queued for people: ")
+
+
+def test_a_judging_that_fails_half_way_queues_nothing_and_costs_no_training(notes, monkeypatch):
+    def queue_and_fail(store, run, kind, report):
+        store.runs.enqueue("sample", {}, "rae")
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("rlhf.runs.launch.queue_judging", queue_and_fail)
+    run = trained(notes)
+    assert judge_trained(notes, run, {"rows": 3}) == {"rows": 3}
+    assert [row.kind for row in notes.runs.all()] == ["sft"]

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
 from typing import Any
 
 from data.version import __version__
+from rlhf.jobs.manifest import FILES, MANIFEST
 from rlhf.jobs.results import RESULT
 
 PARENT = {"kind": "sft", "adapter": "policies/p9", "parent_id": 1, "reward_model_id": None, "snapshot_id": None}
@@ -38,6 +40,16 @@ def archive(*members: tuple[str, bytes], links: tuple[str, ...] = ()) -> bytes:
             member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
             tar.addfile(member)
     return buffer.getvalue()
+
+
+def checkpoint(*files: tuple[str, bytes], sent: bool = True) -> bytes:
+    """Return the archive of a checkpoint with these files; without their contents unless they are `sent`."""
+    parts = {hashlib.sha256(content).hexdigest(): content for _, content in files}
+    named = [
+        {"path": path, "size": len(content), "hash": hashlib.sha256(content).hexdigest()} for path, content in files
+    ]
+    contents = [(f"{FILES}/{digest}", content) for digest, content in parts.items()] if sent else []
+    return archive((MANIFEST, json.dumps({"files": named}).encode()), *contents)
 
 
 def end(base: str, id: str = "p9", **columns: Any) -> bytes:
