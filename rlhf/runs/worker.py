@@ -54,7 +54,8 @@ def work(store: Store, run: Run, kind: Kind) -> str:
     SIGTERM asks the run to stop, from before torch is imported.
     """
     store.runs.start(run.id, *identify_process(os.getppid() if UNDER_LAUNCHER else None))
-    threading.Thread(target=_send_heartbeats, args=(store, run.id), daemon=True).start()
+    ended = threading.Event()
+    threading.Thread(target=_send_heartbeats, args=(store, run.id, ended), daemon=True).start()
     try:
         result = _run_in_memory((SharedContext if UNDER_LAUNCHER else RunContext)(store, run), kind)
         report = {"peak_mb": peak_mb()} | judge_trained(store, run, result.report)
@@ -66,6 +67,8 @@ def work(store: Store, run: Run, kind: Kind) -> str:
         return "failed"
     except Exception as problem:
         return _record_failure(store, run, problem)
+    finally:
+        ended.set()
 
 
 def _run_in_memory(context: RunContext, kind: Kind) -> RunResult:
@@ -200,9 +203,9 @@ def beat(store: Store, run_id: int, meter: Meter | None) -> Meter:
     return meter
 
 
-def _send_heartbeats(store: Store, run_id: int) -> None:
-    pause, meter = threading.Event(), None
-    while not pause.wait(HEARTBEAT_SECONDS):  # the run has just written its start
+def _send_heartbeats(store: Store, run_id: int, ended: threading.Event) -> None:
+    meter = None
+    while not ended.wait(HEARTBEAT_SECONDS):  # the run has just written its start
         try:
             meter = beat(store, run_id, meter)
         except (StoreTrouble, MeterError):

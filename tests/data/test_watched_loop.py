@@ -59,7 +59,7 @@ def test_a_loop_whose_work_does_not_return_is_stuck_and_one_that_waits_is_not():
 
 
 def test_a_dead_loop_is_named_and_started_again(monkeypatch):
-    loop = WatchedLoop("test", lambda: time.sleep(0.01), lambda _: None)
+    loop = WatchedLoop("test", threading.Event().wait, lambda _: None)  # its thread outlives the test, and sleeps
     monkeypatch.setattr(loop, "_run", lambda: None)
     loop.start()
     until(lambda: loop.trouble() == "dead")

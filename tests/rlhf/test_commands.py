@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -153,7 +154,7 @@ def test_ctrl_c_stops_the_waiting_and_not_the_resumed_run(call, store, monkeypat
     def interrupted(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rlhf.runs.launch.time.sleep", interrupted)
+    monkeypatch.setattr("rlhf.runs.launch.time", SimpleNamespace(sleep=interrupted))
     status, out, err = call("resume", "run1", "--wait")
     assert (status, out) == (0, "run2 queued\n")
     assert err.splitlines()[-1] == "run2 continues. See it with: preference-loop runs show run2"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +13,7 @@ from data.settings import parse_settings
 from labeling import simulate as labeling_simulate
 from labeling.simulate import count_waiting
 from rlhf.kinds import KINDS
+from rlhf.methods import simulate
 from rlhf.methods.simulate import SimulateSettings
 from rlhf.runs.launch import launch
 from rlhf.runs.worker import work
@@ -68,7 +69,7 @@ def test_labelers_wait_for_the_pairs_of_a_sampling_run_and_answer_those_of_its_l
         if pairs.pairs.count() == 18:
             pairs.runs.finish(sampling.id, "done")
 
-    monkeypatch.setattr(time, "sleep", bring_pairs)
+    monkeypatch.setattr(simulate, "time", SimpleNamespace(sleep=bring_pairs))
     simulation = launch(pairs, "simulate", {"labels": 200}, by="rae")
     pairs.runs.claim(beside=("simulate",))
     work(pairs, pairs.runs.get(simulation.id), KINDS["simulate"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import pytest
 
 from data.tables.process_identity import identify_process
 from reward.base.usage import Meter, gpu_memory
+from rlhf.kinds import KINDS
 from rlhf.runs import worker as run_worker
 from rlhf.runs.worker import beat
 
@@ -101,8 +103,18 @@ def test_heartbeats_go_on_after_a_meter_that_cannot_start(store, monkeypatch):
     monkeypatch.setattr(run_worker, "HEARTBEAT_SECONDS", 0.0)
     monkeypatch.setattr(store.runs, "heartbeat", heartbeat)
     with pytest.raises(SystemExit):
-        run_worker._send_heartbeats(store, run.id)
+        run_worker._send_heartbeats(store, run.id, threading.Event())
     assert beats == [run.id] * 3
+
+
+def test_heartbeats_end_with_their_run_so_that_nothing_writes_to_a_closed_home(store, monkeypatch):
+    beating = []
+    monkeypatch.setattr(run_worker, "_send_heartbeats", lambda store, run_id, ended: beating.append(ended))
+    run = store.runs.enqueue("export", {"from": "p9"}, "rae")
+    store.runs.claim()
+    assert run_worker.work(store, run, KINDS["export"]) == "failed"
+    (ended,) = beating
+    assert ended.is_set()
 
 
 def test_a_heartbeat_records_what_the_run_uses(store, monkeypatch):
