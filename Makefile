@@ -124,7 +124,7 @@ architecture: dev
 	"$(BIN)/python" -m docs.architecture
 
 reference: dev
-	for page in settings cli http_api metrics python_api planning; do "$(BIN)/python" -m "docs.$$page" || exit 1; done
+	for page in settings cli http_api metrics python_api planning label_curves; do "$(BIN)/python" -m "docs.$$page" || exit 1; done
 
 lock:
 	"$(PYTHON)" -m venv "$(VENV)-lock"
