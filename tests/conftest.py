@@ -43,6 +43,7 @@ THOROUGH = (
     *("test_other_values_of_settings_work_in_supervised", "test_every_measurement_runs_on_a_cpu"),
     "test_training_is_measured_above_the_weights_on_both_sides",
     *("measured_peak[wide-reward]", "measured_peak[deep-dpo]"),
+    *("takes_bounded_memory[long_rows-0-300]", "test_the_log_of_a_pretraining_has_no_progress_bars"),
     *(f"test_a_run_that_fails_again_names_settings_of_its_kind[{kind}]" for kind in ("dpo", "pretrain", "reward")),
     *(f"test_a_run_tries_once_more_with_half_the_pass[{kind}]" for kind in ("dpo", "pretrain", "reward")),
     *(f"twice_the_passes_train_the_same_adapter[{kind}]" for kind in ("dpo", "reward")),
