@@ -31,7 +31,7 @@ class Placement:
     quantize: str = "none"
     attention: str = AUTO
     sharded: bool = False
-    """Whether the processes of a run each read their part of the layers."""
+    """Each process of a run reads its part of the layers."""
 
     @classmethod
     def choose(cls, wanted: PlacementSettings | None = None) -> Placement:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmark of the pages sends in place of a browser."""
+"""The values that the benchmark of the pages sends in place of a browser."""
 
 from __future__ import annotations
 

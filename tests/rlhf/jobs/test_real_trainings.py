@@ -20,6 +20,7 @@ from rlhf.launchers.local import LocalLauncher
 from rlhf.launchers.run_queue import RunQueue
 from rlhf.runs.launch import enqueue, resume
 from tests.rlhf.runs.test_supervisor import until
+from tests.support.jobs.reports import without_times
 from tests.support.jobs.server import JobServer
 from tests.support.labeled_notes import fill
 from tests.support.pretraining import TINY
@@ -81,13 +82,6 @@ def read_file(path) -> bytes:
     return json.dumps(
         {key: sorted(value) if isinstance(value, list) else value for key, value in config.items()}
     ).encode()
-
-
-def without_times(value):
-    """Return a report without times, memory and numbers of bases' folders."""
-    if isinstance(value, dict):
-        return {key: without_times(part) for key, part in value.items() if key not in ("seconds", "peak_mb")}
-    return [without_times(part) for part in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("number", range(1, 1 + len(RUNS)), ids=list(RUNS))

@@ -17,6 +17,7 @@ from rlhf.jobs.results import pack_end, publish_end
 from rlhf.kinds import KINDS
 from rlhf.runs.launch import enqueue
 from rlhf.runs.worker import work
+from tests.support.jobs.reports import without_times
 from tests.support.labeled_notes import fill
 from tests.support.tiny_model import make_ending_model
 
@@ -79,13 +80,6 @@ def homes(tmp_path_factory):
     yield here, there
     here.close()
     there.close()
-
-
-def without_times(value):
-    """Return a report without times and memory."""
-    if isinstance(value, dict):
-        return {key: without_times(part) for key, part in value.items() if key not in ("seconds", "peak_mb")}
-    return [without_times(part) for part in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("number", range(2, 2 + len(RUNS)), ids=list(RUNS))

@@ -97,7 +97,7 @@ def test_a_slow_upload_delays_no_value_and_no_cancellation_and_the_newest_checkp
         with tarfile.open(archive) as tar:
             manifest = json.load(tar.extractfile("manifest.json"))
         sent.append(sorted(int(file["path"]) for file in manifest["files"]))
-        if len(sent) == 1:  # the first upload lasts until the run goes on, and is cancelled
+        if len(sent) == 1:  # the first upload ends only after the run's next step, and is cancelled
             go.touch()
             until(lambda: (home_store.metrics.newest(1, "weight") or 0) > 3, 60)
             home_store.runs.request_cancel(1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of the playground from vLLM servers: their weights are the policy's, and a dead server is said at once."""
+"""vLLM servers answer in the playground with the policy's weights, and a dead server fails the answer by name."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_ppo_on_a_sharded_base_has_the_bits_of_ddp_and_holds_half_of_its_layers(
 
 
 def test_with_a_server_no_process_ever_holds_two_layers_beside_its_part(tmp_path):
-    """Each row is a pass, of which the processes have unequal numbers: 3 and 2 in a validation."""
+    """Each row is a pass, so a validation has 3 passes in one process and 2 in the other."""
     make_tiny_model("llama", tmp_path / "served")
     with vllm_server(tmp_path / "served") as server:
         base, folders = do_ppo(tmp_path, JUDGED | {"rollouts": server.url}, "")
